@@ -1,0 +1,1 @@
+//! Batch-level Kafka client over two transports: a TCP socket or a direct call.

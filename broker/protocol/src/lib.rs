@@ -1,0 +1,1 @@
+//! Kafka wire codec and record batches: bytes in, structs out, no I/O.

@@ -1,0 +1,1 @@
+//! Kafka-compatible broker: log, partitions, coordinators, metadata.

@@ -1,0 +1,1 @@
+//! The millstream binary: node assembly, pipelines, connect worker, HTTP, command line.

@@ -1,0 +1,1 @@
+//! Streaming SQL: plans, operators and state from topics to topics.
