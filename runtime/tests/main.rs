@@ -1,0 +1,3 @@
+//! Tests of the whole: the real binary in a temporary directory, and the rules of the house.
+
+mod tidy;
