@@ -1,0 +1,103 @@
+//! Turns `definitions/` into `src/generated/`.
+//!
+//! The generated files are committed. This test fails when they differ from what the definitions say; run it
+//! with `MILLSTREAM_BLESS=1` to write them anew.
+
+pub mod definition;
+mod error_codes;
+mod kinds;
+mod structs;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use definition::Definition;
+
+/// Head of every generated file.
+const HEAD: &str = "// Generated from `definitions/` by `tests/codegen`; do not edit.\n\n";
+
+#[test]
+fn generated_code_matches_the_definitions() {
+    let folder = crate_folder().join("src/generated");
+    let expected = generate();
+    if std::env::var_os("MILLSTREAM_BLESS").is_some() {
+        write_folder(&folder, &expected);
+    }
+    let mut drifted: Vec<&String> =
+        expected.iter().filter(|(name, text)| read(&folder.join(name)) != **text).map(|(name, _)| name).collect();
+    let present = std::fs::read_dir(&folder).expect("generated folder").flatten();
+    let names: Vec<String> = present.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    drifted.extend(names.iter().filter(|name| !expected.contains_key(*name)));
+    assert!(drifted.is_empty(), "differ from the definitions (MILLSTREAM_BLESS=1 writes them): {drifted:?}");
+}
+
+/// The folder of this crate.
+pub fn crate_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// File names and contents of `src/generated/`.
+fn generate() -> BTreeMap<String, String> {
+    let definitions = definition::read_all();
+    let mut files = BTreeMap::new();
+    for definition in &definitions {
+        files.insert(format!("{}.rs", definition.module), structs::emit(definition));
+    }
+    files.extend(kinds::emit(&definitions));
+    files.insert("error_codes.rs".to_owned(), error_codes::emit());
+    files.insert("mod.rs".to_owned(), emit_module_list(&definitions));
+    files.into_iter().map(|(name, text)| (name, rustfmt(&format!("{HEAD}{text}")))).collect()
+}
+
+fn emit_module_list(definitions: &[Definition]) -> String {
+    let mut text = String::from("pub(crate) mod api_key;\npub(crate) mod request_kind;\npub(crate) mod response_kind;\npub(crate) mod error_codes;\n");
+    for definition in definitions {
+        writeln!(text, "mod {};", definition.module).unwrap();
+    }
+    text.push('\n');
+    for definition in definitions {
+        let names = definition.messages.iter().flat_map(|message| &message.structs);
+        let names: Vec<&str> = names.map(|structure| structure.name.as_str()).collect();
+        writeln!(text, "pub use {}::{{{}}};", definition.module, names.join(", ")).unwrap();
+    }
+    text
+}
+
+fn rustfmt(text: &str) -> String {
+    let workspace = crate_folder().join("../..");
+    let mut child = Command::new("rustfmt")
+        .args(["--edition", "2024", "--config-path"])
+        .arg(workspace)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("rustfmt is part of the toolchain");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = text.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("rustfmt runs");
+    writer.join().expect("writer").expect("rustfmt reads its input");
+    assert!(output.status.success(), "rustfmt refuses the generated text:\n{text}");
+    String::from_utf8(output.stdout).expect("rustfmt writes UTF-8")
+}
+
+fn write_folder(folder: &Path, files: &BTreeMap<String, String>) {
+    std::fs::create_dir_all(folder).expect("generated folder");
+    for entry in std::fs::read_dir(folder).expect("generated folder").flatten() {
+        if !files.contains_key(entry.file_name().to_string_lossy().as_ref()) {
+            std::fs::remove_file(entry.path()).expect("remove a file that is no longer generated");
+        }
+    }
+    for (name, text) in files {
+        if read(&folder.join(name)) != *text {
+            std::fs::write(folder.join(name), text).expect("write a generated file");
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}

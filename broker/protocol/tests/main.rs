@@ -1,0 +1,3 @@
+//! Integration tests of the codec, in one binary.
+
+mod codegen;
