@@ -1,1 +1,3 @@
 //! The millstream binary: node assembly, pipelines, connect worker, HTTP, command line.
+
+pub mod config;

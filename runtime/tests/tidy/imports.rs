@@ -25,12 +25,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Crate folder, and the libraries it must not pull in.
 const NEVER: &[(&str, &[&str])] = &[
-    ("broker/protocol", &["tokio", "axum", "arrow", "serde-saphyr", "clap", "parking_lot"]),
-    ("broker/client", &["axum", "arrow", "serde-saphyr", "clap"]),
-    ("broker", &["axum", "arrow", "datafusion", "serde-saphyr", "clap", "wasmtime"]),
+    ("broker/protocol", &["tokio", "axum", "arrow", "granit-parser", "clap", "parking_lot"]),
+    ("broker/client", &["axum", "arrow", "granit-parser", "clap"]),
+    ("broker", &["axum", "arrow", "datafusion", "granit-parser", "clap", "wasmtime"]),
     ("connectors/sdk", &["tokio", "arrow", "axum", "wasmtime"]),
     ("connectors", &["arrow", "datafusion", "axum", "wasmtime"]),
-    ("streams", &["axum", "clap", "serde-saphyr", "wasmtime"]),
+    ("streams", &["axum", "clap", "granit-parser", "wasmtime"]),
     ("runtime", &["arrow", "datafusion"]),
 ];
 
@@ -126,7 +126,7 @@ const ONLY_IN: &[OnlyIn] = &[
     },
     OnlyIn {
         what: "HTTP, YAML and the command line",
-        marks: &["axum::", "serde_saphyr::", "clap::"],
+        marks: &["axum::", "granit_parser::", "clap::"],
         within: "",
         allowed: &["runtime/"],
     },

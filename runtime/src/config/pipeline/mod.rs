@@ -1,0 +1,39 @@
+//! The pipeline file: topics, sources, SQL and sinks as one declaration.
+//!
+//! [`load`] reads one or more files into a [`Pipeline`]; [`check`](check::check) then holds it against
+//! the connectors' own schemas and the SQL planner. Both report into one [`Report`].
+
+mod load;
+mod parts;
+
+pub use load::{FILE_BYTES_MAX, load};
+pub use parts::{
+    Case, CaseRecord, Cluster, Errors, ErrorsThen, Format, Grants, SinkPart, SourcePart, SqlPart, Step,
+    StepKind, TopicPart,
+};
+
+use std::path::PathBuf;
+
+/// Everything the given files declare.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Names consumer groups, transactions and stored positions, so it must stay the same between runs.
+    pub name: String,
+    pub cluster: Cluster,
+    pub topics: Vec<TopicPart>,
+    pub sources: Vec<SourcePart>,
+    pub streams: Vec<SqlPart>,
+    pub sinks: Vec<SinkPart>,
+    pub cases: Vec<Case>,
+    /// Where the first file lies; relative paths in the file start here.
+    pub directory: PathBuf,
+}
+
+impl Pipeline {
+    pub fn topic(&self, name: &str) -> Option<&TopicPart> {
+        self.topics.iter().find(|topic| topic.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
