@@ -1,2 +1,7 @@
-//! The millstream binary.
-fn main() {}
+//! The millstream binary: parse, call, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    millstream::cli::main()
+}

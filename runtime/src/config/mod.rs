@@ -5,7 +5,9 @@
 
 pub mod diagnostic;
 pub mod pipeline;
+
 pub mod reader;
 pub mod resolve;
+pub mod schema;
 pub mod suggest;
 pub mod yaml;

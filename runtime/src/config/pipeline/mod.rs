@@ -1,11 +1,13 @@
 //! The pipeline file: topics, sources, SQL and sinks as one declaration.
 //!
-//! [`load`] reads one or more files into a [`Pipeline`]; [`check`](check::check) then holds it against
-//! the connectors' own schemas and the SQL planner. Both report into one [`Report`].
+//! [`load`] reads one or more files into a [`Pipeline`]; [`check`] then holds it against the connectors'
+//! own options and the SQL planner. Both report into one `Report`.
 
+mod check;
 mod load;
 mod parts;
 
+pub use check::{Checked, check, load_and_check, settings_json};
 pub use load::{FILE_BYTES_MAX, load};
 pub use parts::{
     Case, CaseRecord, Cluster, Errors, ErrorsThen, Format, Grants, SinkPart, SourcePart, SqlPart, Step,

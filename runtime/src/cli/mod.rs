@@ -1,0 +1,108 @@
+//! The command line: one file per subcommand, exit code 0 done, 1 failed, 2 bad usage or a bad file
+//! (then nothing was started).
+//!
+//! Left out: what the commands do; each parses its arguments and calls the part that does it.
+
+mod schema;
+mod validate;
+
+pub mod output;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use output::Output;
+
+/// Kafka-compatible broker, connectors and streaming SQL in one binary.
+#[derive(Parser)]
+#[command(name = "millstream", version, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log on stderr: error, warn, info, debug, trace, or directives such as millstream_broker=debug.
+    #[arg(long, global = true, env = "MILLSTREAM_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check pipeline files without starting anything.
+    Validate(validate::Arguments),
+    /// Print the JSON Schema of the pipeline file.
+    Schema(schema::Arguments),
+}
+
+/// Why a command ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit code 2: nothing was started.
+    #[error("{0}")]
+    BadInput(String),
+    /// Exit code 2; the findings were printed as JSON.
+    #[error("the findings were printed")]
+    AlreadyTold,
+    /// The reader of our output went away; nobody is left to tell.
+    #[error("the reader of the output went away")]
+    ReaderGone,
+}
+
+impl Failure {
+    pub fn failed(reason: impl std::fmt::Display) -> Self {
+        Self::Failed(reason.to_string())
+    }
+
+    pub fn bad_input(reason: impl std::fmt::Display) -> Self {
+        Self::BadInput(reason.to_string())
+    }
+}
+
+/// Parses the process's arguments, runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(reason) = start_log(&arguments.log) {
+        Output::for_people().complain(&format!("--log {}: {reason}", arguments.log));
+        return ExitCode::from(2);
+    }
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::AlreadyTold) => ExitCode::from(2),
+        Err(failure) => {
+            Output::for_people().complain(&failure.to_string());
+            ExitCode::from(if matches!(failure, Failure::BadInput(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+    }
+}
+
+fn start_log(filter: &str) -> Result<(), String> {
+    use std::io::IsTerminal;
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+/// `NAME=VALUE` pairs of `--set`.
+fn parse_settings(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let pair = |setting: &String| match setting.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failure::bad_input(format!("--set {setting}: expected NAME=VALUE"))),
+    };
+    given.iter().map(pair).collect()
+}
