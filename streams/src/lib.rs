@@ -1,1 +1,3 @@
 //! Streaming SQL: plans, operators and state from topics to topics.
+
+pub mod format;
