@@ -5,7 +5,10 @@
 //! messages carry as untouched [`bytes::Bytes`]. Left out: sockets, clocks, tasks, and any judgement about
 //! which versions a broker offers.
 
+pub mod frame;
 pub mod messages;
+
+pub mod compression;
 
 mod api;
 mod error_code;

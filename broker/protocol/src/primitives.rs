@@ -6,7 +6,7 @@
 mod decoder;
 mod encoder;
 
+pub(crate) use decoder::decodable;
 pub use decoder::{DecodeError, DecodeProblem, Decoder};
 pub use encoder::{EncodeError, Encoder};
-pub(crate) use decoder::decodable;
 pub(crate) use encoder::{TagWriter, encodable};

@@ -226,7 +226,12 @@ impl Encoder {
         Ok(())
     }
 
-    fn null(&mut self, nullable: bool, old_form: impl FnOnce(&mut Self), compact: bool) -> Result<(), EncodeError> {
+    fn null(
+        &mut self,
+        nullable: bool,
+        old_form: impl FnOnce(&mut Self),
+        compact: bool,
+    ) -> Result<(), EncodeError> {
         if !nullable {
             return Err(EncodeError::NullNotAllowed { field: self.field });
         }
@@ -253,7 +258,12 @@ impl Encoder {
     }
 
     /// A string that may be null if the version says so (`nullable`).
-    pub fn nullable_string(&mut self, value: Option<&str>, nullable: bool, compact: bool) -> Result<(), EncodeError> {
+    pub fn nullable_string(
+        &mut self,
+        value: Option<&str>,
+        nullable: bool,
+        compact: bool,
+    ) -> Result<(), EncodeError> {
         match value {
             Some(value) => self.string(value, compact),
             None => self.null(nullable, |to| to.i16(-1), compact),
@@ -272,7 +282,12 @@ impl Encoder {
     }
 
     /// A byte string that may be null if the version says so (`nullable`).
-    pub fn nullable_bytes(&mut self, value: Option<&Bytes>, nullable: bool, compact: bool) -> Result<(), EncodeError> {
+    pub fn nullable_bytes(
+        &mut self,
+        value: Option<&Bytes>,
+        nullable: bool,
+        compact: bool,
+    ) -> Result<(), EncodeError> {
         match value {
             Some(value) => self.bytes(value, compact),
             None => self.null(nullable, |to| to.i32(-1), compact),
@@ -309,7 +324,11 @@ impl Encoder {
     }
 
     /// A structure behind one byte that tells whether it is there.
-    pub(crate) fn nullable_struct<T: Message>(&mut self, value: Option<&T>, version: i16) -> Result<(), EncodeError> {
+    pub(crate) fn nullable_struct<T: Message>(
+        &mut self,
+        value: Option<&T>,
+        version: i16,
+    ) -> Result<(), EncodeError> {
         match value {
             Some(value) => {
                 self.i8(1);

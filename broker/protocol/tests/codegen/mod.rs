@@ -26,8 +26,11 @@ fn generated_code_matches_the_definitions() {
     if std::env::var_os("MILLSTREAM_BLESS").is_some() {
         write_folder(&folder, &expected);
     }
-    let mut drifted: Vec<&String> =
-        expected.iter().filter(|(name, text)| read(&folder.join(name)) != **text).map(|(name, _)| name).collect();
+    let mut drifted: Vec<&String> = expected
+        .iter()
+        .filter(|(name, text)| read(&folder.join(name)) != **text)
+        .map(|(name, _)| name)
+        .collect();
     let present = std::fs::read_dir(&folder).expect("generated folder").flatten();
     let names: Vec<String> = present.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     drifted.extend(names.iter().filter(|name| !expected.contains_key(*name)));
@@ -53,7 +56,9 @@ fn generate() -> BTreeMap<String, String> {
 }
 
 fn emit_module_list(definitions: &[Definition]) -> String {
-    let mut text = String::from("pub(crate) mod api_key;\npub(crate) mod request_kind;\npub(crate) mod response_kind;\npub(crate) mod error_codes;\n");
+    let mut text = String::from(
+        "pub(crate) mod api_key;\npub(crate) mod request_kind;\npub(crate) mod response_kind;\npub(crate) mod error_codes;\n",
+    );
     for definition in definitions {
         writeln!(text, "mod {};", definition.module).unwrap();
     }
