@@ -21,9 +21,9 @@ use super::scan::{Token, unescape};
 use super::time::{Instant, parse_clock, parse_date, parse_instant};
 
 /// Why a value does not fit its column.
-pub(super) type Misfit = String;
+pub(crate) type Misfit = String;
 
-pub(super) struct Column {
+pub(crate) struct Column {
     field: Field,
     values: Values,
     validity: BooleanBufferBuilder,
@@ -87,7 +87,7 @@ impl Strings {
 
 impl Column {
     /// A column for `field`, or `None` where no text can be read as its type.
-    pub(super) fn new(field: &Field) -> Option<Column> {
+    pub(crate) fn new(field: &Field) -> Option<Column> {
         let integer = |least, greatest| Values::Integer { rows: Vec::new(), least, greatest };
         let unsigned = |greatest| Values::Unsigned { rows: Vec::new(), greatest };
         let values = match field.data_type() {
@@ -120,16 +120,16 @@ impl Column {
         })
     }
 
-    pub(super) fn field(&self) -> &Field {
+    pub(crate) fn field(&self) -> &Field {
         &self.field
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.validity.len()
     }
 
     /// Takes back every row from `rows` on.
-    pub(super) fn truncate(&mut self, rows: usize) {
+    pub(crate) fn truncate(&mut self, rows: usize) {
         self.validity.truncate(rows);
         match &mut self.values {
             Values::Boolean(values) => values.truncate(rows),
@@ -148,7 +148,7 @@ impl Column {
         }
     }
 
-    pub(super) fn push_null(&mut self) -> Result<(), Misfit> {
+    pub(crate) fn push_null(&mut self) -> Result<(), Misfit> {
         match &mut self.values {
             Values::Boolean(values) => values.push(false),
             Values::Integer { rows, .. } | Values::Instant { rows, .. } | Values::Clock(rows) => rows.push(0),
@@ -166,7 +166,7 @@ impl Column {
         Ok(())
     }
 
-    pub(super) fn push_integer(&mut self, value: i64) -> Result<(), Misfit> {
+    pub(crate) fn push_integer(&mut self, value: i64) -> Result<(), Misfit> {
         match &mut self.values {
             Values::Integer { rows, .. } => rows.push(value),
             Values::Instant { rows, unit } => rows.push(in_unit(instant_of_ms(value), *unit)?),
@@ -179,7 +179,7 @@ impl Column {
     /// Appends a JSON value. A text that holds a number or an instant counts as one; a number, boolean or nested value
     /// counts as its JSON text where text is due.
     #[inline]
-    pub(super) fn push_token(&mut self, token: Token<'_>) -> Result<(), Misfit> {
+    pub(crate) fn push_token(&mut self, token: Token<'_>) -> Result<(), Misfit> {
         match token {
             Token::Null => return self.push_null(),
             Token::Text { raw, escaped: false } => self.push_text(raw)?,
@@ -206,7 +206,7 @@ impl Column {
     }
 
     /// Appends a value given as plain text: a field of a CSV line, a record key.
-    pub(super) fn push_plain(&mut self, text: &[u8]) -> Result<(), Misfit> {
+    pub(crate) fn push_plain(&mut self, text: &[u8]) -> Result<(), Misfit> {
         if let Values::Nested(_) = self.values {
             self.push_nested(text)?;
         } else {
@@ -304,7 +304,7 @@ impl Column {
     }
 
     /// The rows so far as an Arrow array of the field's type; the column is empty afterwards.
-    pub(super) fn finish(&mut self) -> Result<ArrayRef, Misfit> {
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, Misfit> {
         let validity =
             NullBuffer::new(std::mem::replace(&mut self.validity, BooleanBufferBuilder::new(0)).finish());
         let nulls = (validity.null_count() > 0).then_some(validity);
@@ -446,7 +446,7 @@ fn nested_array(field: &Field, strings: &Strings) -> Result<ArrayRef, Misfit> {
 }
 
 /// A type as a person would write it in SQL.
-pub(super) fn sql_name(data_type: &DataType) -> String {
+pub(crate) fn sql_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int8 => "TINYINT".to_owned(),

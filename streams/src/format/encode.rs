@@ -199,7 +199,7 @@ pub fn write_json_text(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// A column seen as its own type, looked up once a batch.
-enum Cells<'a> {
+pub(crate) enum Cells<'a> {
     Null,
     Boolean(&'a BooleanArray),
     Int8(&'a PrimitiveArray<Int8Type>),
@@ -231,7 +231,7 @@ enum Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    fn new(array: &'a dyn Array, format: Format) -> Result<Cells<'a>, FormatError> {
+    pub(crate) fn new(array: &'a dyn Array, format: Format) -> Result<Cells<'a>, FormatError> {
         Ok(match array.data_type() {
             DataType::Null => Cells::Null,
             DataType::Boolean => Cells::Boolean(array.as_boolean()),
@@ -294,7 +294,7 @@ impl<'a> Cells<'a> {
     }
 
     #[inline]
-    fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         match self {
             Cells::Null => true,
             Cells::Boolean(array) => array.is_null(row),
@@ -329,7 +329,7 @@ impl<'a> Cells<'a> {
 
     /// As JSON; NULL and what JSON has no number for (NaN, infinities) is `null`.
     #[inline]
-    fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+    pub(crate) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return;
@@ -358,7 +358,7 @@ impl<'a> Cells<'a> {
 
     /// As plain text without quotes: a key, a CSV field, a raw value. NULL is nothing.
     #[inline]
-    fn write_plain(&self, row: usize, out: &mut Vec<u8>) {
+    pub(crate) fn write_plain(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             return;
         }

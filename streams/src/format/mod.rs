@@ -1,7 +1,7 @@
 //! Between record bytes and Arrow: decoding straight into columns, never one message object a record, and encoding
 //! straight from columns. Formats: `json`, `csv`, `raw`. Leaves out fetching and producing.
 
-mod column;
+pub(crate) mod column;
 mod csv;
 mod decode;
 mod encode;
@@ -14,6 +14,7 @@ pub mod time;
 mod tests;
 
 pub use decode::{Decoded, Decoder};
+pub(crate) use encode::Cells;
 pub use encode::{EncodedRows, Encoder, KeyEncoder, write_json_text, write_json_value};
 
 use arrow::datatypes::Field;
