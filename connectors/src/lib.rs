@@ -3,11 +3,20 @@
 //! [`plugins`] is the one list of them; what is not in it does not exist. Left out: everything of the host's side
 //! (topics, offsets, transactions, retries), which is the connect worker's.
 
+mod blocking;
+
+pub mod blackhole;
+
+pub mod file;
+pub mod generator;
+pub mod json;
+pub mod terminal;
+
 use millstream_sdk::plugin::Plugin;
 
 /// Every built-in plugin, in the order in which documentation lists them.
 pub fn plugins() -> &'static [&'static dyn Plugin] {
-    &[]
+    &[&file::File, &generator::Generator, &terminal::Stdin, &terminal::Stdout, &blackhole::Blackhole]
 }
 
 /// The plugin that `use: name` means.

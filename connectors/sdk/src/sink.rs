@@ -29,10 +29,12 @@ impl Delivery {
     }
 }
 
-/// One partition of a topic.
+/// One partition of a topic. A topic that was deleted and created again has another id, so that a sink's
+/// positions are never taken for those of a namesake; zero where the cluster has no topic ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     pub topic: Arc<str>,
+    pub topic_id: [u8; 16],
     pub partition: i32,
 }
 

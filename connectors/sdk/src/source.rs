@@ -13,11 +13,19 @@ use crate::record::Batch;
 pub struct Split {
     /// Stable across restarts: positions are stored under it.
     pub id: String,
+    /// What people call it; may change.
+    pub label: String,
 }
 
 impl Split {
     pub fn new(id: impl Into<String>) -> Split {
-        Split { id: id.into() }
+        let id = id.into();
+        Split { label: id.clone(), id }
+    }
+
+    pub fn labelled(mut self, label: impl Into<String>) -> Split {
+        self.label = label.into();
+        self
     }
 }
 

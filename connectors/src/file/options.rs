@@ -1,0 +1,224 @@
+//! What can be said about a file in a pipeline file.
+
+use std::collections::BTreeMap;
+
+use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
+use serde::Deserialize;
+use serde_json::Value;
+
+const FORMATS: Kind = Kind::Choice(&["json", "csv", "lines"]);
+const TYPES: &[&str] = &["text", "integer", "number", "boolean", "json"];
+
+pub const SOURCE: &[ConfigOption] = &[
+    ConfigOption {
+        name: "path",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "a file, or a pattern such as logs/*.jsonl; relative to the pipeline file",
+    },
+    ConfigOption {
+        name: "format",
+        kind: FORMATS,
+        presence: Presence::Default("\"json\""),
+        doc: "json: one JSON value per line; csv: a JSON object per row; lines: each line as it is",
+    },
+    ConfigOption {
+        name: "follow",
+        kind: Kind::Boolean,
+        presence: Presence::Default("false"),
+        doc: "go on at the end of the file as it grows, through rotation and truncation, and take up new files",
+    },
+    ConfigOption {
+        name: "header",
+        kind: Kind::Boolean,
+        presence: Presence::Default("true"),
+        doc: "csv: the first row names the columns; without it give `columns`",
+    },
+    ConfigOption {
+        name: "columns",
+        kind: Kind::List(&Kind::Text),
+        presence: Presence::Optional,
+        doc: "csv: names of the columns, in place of the header's",
+    },
+    ConfigOption {
+        name: "delimiter",
+        kind: Kind::Character,
+        presence: Presence::Default("\",\""),
+        doc: "csv: what stands between fields",
+    },
+    ConfigOption {
+        name: "types",
+        kind: Kind::AnyOf(&[Kind::Choice(&["text", "infer"]), Kind::Map(&Kind::Choice(TYPES))]),
+        presence: Presence::Default("\"text\""),
+        doc: "csv: text keeps every field as text; infer makes numbers and booleans of what looks like them and \
+              null of empty fields; an object names the type of some columns, the others stay text",
+    },
+];
+
+pub const SINK: &[ConfigOption] = &[
+    ConfigOption {
+        name: "path",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "the file to write; its folder is made; relative to the pipeline file",
+    },
+    ConfigOption {
+        name: "format",
+        kind: FORMATS,
+        presence: Presence::Default("\"json\""),
+        doc: "json: one JSON value per line; csv: a row per JSON object; lines: each value as it is",
+    },
+    ConfigOption {
+        name: "columns",
+        kind: Kind::List(&Kind::Text),
+        presence: Presence::Optional,
+        doc: "csv: which fields to write, in this order; by default those of the first record",
+    },
+    ConfigOption {
+        name: "header",
+        kind: Kind::Boolean,
+        presence: Presence::Default("true"),
+        doc: "csv: begin with a row of column names",
+    },
+    ConfigOption {
+        name: "delimiter",
+        kind: Kind::Character,
+        presence: Presence::Default("\",\""),
+        doc: "csv: what stands between fields",
+    },
+    ConfigOption {
+        name: "tombstones",
+        kind: Kind::Choice(&["skip", "write"]),
+        presence: Presence::Default("\"skip\""),
+        doc: "records without a value: leave them out, or write them (json: null; else an empty line or row)",
+    },
+    ConfigOption {
+        name: "existing",
+        kind: Kind::Choice(&["fail", "append", "replace"]),
+        presence: Presence::Default("\"fail\""),
+        doc: "a file that is already there and was not written from this topic: refuse, write behind it, or \
+              write it anew",
+    },
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Json,
+    Csv,
+    Lines,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Types {
+    Infer,
+    /// Columns that are not named are text.
+    Named(BTreeMap<String, FieldType>),
+}
+
+impl<'de> Deserialize<'de> for Types {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Types, D::Error> {
+        match Value::deserialize(from)? {
+            Value::String(word) if word == "infer" => Ok(Types::Infer),
+            Value::String(_) => Ok(Types::Named(BTreeMap::new())),
+            named => serde_json::from_value(named).map(Types::Named).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceOptions {
+    pub path: String,
+    pub format: Format,
+    pub follow: bool,
+    pub header: bool,
+    pub columns: Option<Vec<String>>,
+    pub delimiter: char,
+    pub types: Types,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tombstones {
+    Skip,
+    Write,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Existing {
+    Fail,
+    Append,
+    Replace,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkOptions {
+    pub path: String,
+    pub format: Format,
+    pub columns: Option<Vec<String>>,
+    pub header: bool,
+    pub delimiter: char,
+    pub tombstones: Tombstones,
+    pub existing: Existing,
+}
+
+pub fn check_source(config: &Value) -> Vec<Diagnostic> {
+    let mut mistakes = config::check(SOURCE, config);
+    check_csv(config, &mut mistakes, &["header", "columns", "delimiter", "types"]);
+    let text = |name: &str| config.get(name).and_then(Value::as_str);
+    if let Some(error) = text("path").and_then(|path| glob::Pattern::new(path).err()) {
+        mistakes.push(Diagnostic::of("path", format!("not a pattern: {}", error.msg)));
+    }
+    let headless = config.get("header") == Some(&Value::Bool(false)) && config.get("columns").is_none();
+    if text("format") == Some("csv") && headless {
+        mistakes.push(
+            Diagnostic::of("header", "without a header row the columns need names")
+                .with_hint("add `columns: [first, second]`"),
+        );
+    }
+    mistakes
+}
+
+pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
+    let mut mistakes = config::check(SINK, config);
+    check_csv(config, &mut mistakes, &["header", "columns", "delimiter"]);
+    mistakes
+}
+
+fn check_csv(config: &Value, mistakes: &mut Vec<Diagnostic>, csv_only: &[&str]) {
+    let format = config.get("format").and_then(Value::as_str).unwrap_or("json");
+    for name in csv_only {
+        if format != "csv" && config.get(*name).is_some() {
+            mistakes.push(Diagnostic::of(name, format!("`{name}` has no meaning for format {format}")));
+        }
+    }
+    match config.get("delimiter").and_then(Value::as_str) {
+        Some(text) if text.chars().count() == 1 && (!text.is_ascii() || "\"\n\r".contains(text)) => {
+            let message = format!("{text:?} cannot stand between fields");
+            mistakes.push(Diagnostic::of("delimiter", message).with_hint("take , ; | or a tab"));
+        }
+        _ => {}
+    }
+    let Some(Value::Array(columns)) = config.get("columns") else {
+        return;
+    };
+    for (index, column) in columns.iter().enumerate() {
+        if columns[..index].contains(column) {
+            let message = format!("column {column} is named twice");
+            mistakes.push(Diagnostic::of("columns", message));
+        }
+    }
+}

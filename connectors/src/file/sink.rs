@@ -1,0 +1,154 @@
+//! The file sink: encodes batches into a buffer, appends it, and commits file and positions together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use millstream_sdk::error::ConnectorError;
+use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
+
+use super::encode::Encoder;
+use super::options::SinkOptions;
+use super::output::{Committed, Names, Output};
+use crate::blocking::Blocking;
+
+/// How much is gathered before it is written to the file.
+const BUFFER_BYTES: usize = 1 << 20;
+
+pub struct FileSink {
+    options: Arc<SinkOptions>,
+    names: Names,
+    open: Option<Blocking<Open, Result<Written, ConnectorError>>>,
+}
+
+impl FileSink {
+    pub fn new(options: SinkOptions, base: &Path) -> Result<FileSink, ConnectorError> {
+        let names = Names::new(base.join(&options.path))?;
+        Ok(FileSink { options: Arc::new(options), names, open: None })
+    }
+
+    async fn run<Work>(&mut self, work: Work) -> Result<Written, ConnectorError>
+    where
+        Work: FnOnce(&mut Open) -> Result<Written, ConnectorError> + Send + 'static,
+    {
+        match self.open.as_mut() {
+            Some(open) => open.run(work).await?,
+            None => Err(ConnectorError::fatal(format!("{} is not open", self.names.path.display()))),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    fn delivery(&self) -> Delivery {
+        Delivery::Transactional
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<Vec<SinkPosition>, ConnectorError> {
+        // The lock of an earlier opening goes with its handle.
+        self.open = None;
+        let (options, names, partitions) =
+            (Arc::clone(&self.options), self.names.clone(), partitions.to_vec());
+        let open = tokio::task::spawn_blocking(move || Open::new(&options, names, &partitions))
+            .await
+            .map_err(|error| ConnectorError::fatal("opening a file").caused_by(error))??;
+        let positions = open.positions().collect();
+        self.open = Some(Blocking::new(open));
+        Ok(positions)
+    }
+
+    async fn write(&mut self, batch: SinkBatch) -> Result<Written, ConnectorError> {
+        self.run(move |open| open.write(&batch)).await
+    }
+
+    async fn commit(&mut self, positions: &[SinkPosition]) -> Result<(), ConnectorError> {
+        let positions = positions.to_vec();
+        self.run(move |open| open.commit(positions)).await.map(|_| ())
+    }
+
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        self.open = None;
+        Ok(())
+    }
+}
+
+struct Open {
+    output: Output,
+    encoder: Encoder,
+    buffer: Vec<u8>,
+    positions: BTreeMap<TopicPartition, i64>,
+}
+
+impl Open {
+    fn new(
+        options: &SinkOptions,
+        names: Names,
+        partitions: &[TopicPartition],
+    ) -> Result<Open, ConnectorError> {
+        let (output, committed) =
+            Output::open(names, options.existing, |committed| belongs(committed, partitions))?;
+        let encoder = Encoder::new(options, committed.columns);
+        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+        if output.is_fresh {
+            encoder.begin(&mut buffer);
+        }
+        let positions = committed.positions.into_iter();
+        let positions = positions.map(|position| (position.partition, position.next_offset)).collect();
+        Ok(Open { output, encoder, buffer, positions })
+    }
+
+    fn positions(&self) -> impl Iterator<Item = SinkPosition> {
+        self.positions.iter().map(|(partition, next_offset)| SinkPosition {
+            partition: partition.clone(),
+            next_offset: *next_offset,
+        })
+    }
+
+    fn write(&mut self, batch: &SinkBatch) -> Result<Written, ConnectorError> {
+        let mut rejected = Vec::new();
+        for (row, value) in batch.batch.values().iter().enumerate() {
+            if let Err(reason) = self.encoder.encode(value, &mut self.buffer) {
+                rejected.push(Rejection { row, reason });
+            }
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(Written { durable: false, rejected })
+    }
+
+    fn commit(&mut self, positions: Vec<SinkPosition>) -> Result<Written, ConnectorError> {
+        self.flush()?;
+        for SinkPosition { partition, next_offset } in positions {
+            self.positions.insert(partition, next_offset);
+        }
+        let all: Vec<_> = self.positions().collect();
+        self.output.commit(self.encoder.columns(), all.into_iter())?;
+        Ok(Written { durable: true, rejected: Vec::new() })
+    }
+
+    fn flush(&mut self) -> Result<(), ConnectorError> {
+        self.output.write(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Whether what is committed came from these partitions' topics: a topic of the same name but another id is
+/// another topic. Where ids are unknown, names must do.
+fn belongs(committed: &Committed, partitions: &[TopicPartition]) -> bool {
+    const UNKNOWN: [u8; 16] = [0; 16];
+    let mut is_shared = committed.positions.is_empty();
+    for SinkPosition { partition, .. } in &committed.positions {
+        let ids =
+            partitions.iter().filter(|other| other.topic == partition.topic).map(|other| other.topic_id);
+        for id in ids {
+            if id != partition.topic_id && id != UNKNOWN && partition.topic_id != UNKNOWN {
+                return false;
+            }
+            is_shared = true;
+        }
+    }
+    is_shared
+}

@@ -1,0 +1,446 @@
+//! The file source: which files there are, and a reader that follows one of them.
+//!
+//! A position is device, inode, byte offset and a checksum of the file's beginning. On opening, the file is found
+//! again under its own name, beside it under a rotated one, or as a copy with the same beginning; otherwise what
+//! is there now is a new file and is read from its start. A file that was rotated twice while nobody looked is
+//! only found if it still lies in the same folder under some name; files that came and went between are not seen.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use millstream_sdk::error::{ConnectorError, ErrorClass};
+use millstream_sdk::record::{Batch, ColumnBuilder};
+use millstream_sdk::source::{BadRecord, PollLimits, Polled, Position, Source, SourceReader, Split};
+use serde::{Deserialize, Serialize};
+
+use super::decode::{self, Decoder};
+use super::identity::{Head, Inode, find_sibling};
+use super::lines::{Blocks, Framing, MAX_RECORD_BYTES};
+use super::options::{Format, SourceOptions};
+use crate::blocking::Blocking;
+
+/// How often a followed file is looked at for more.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How much of a bad record is kept for the dead-letter topic.
+const MAX_BAD_BYTES: usize = 64 << 10;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+pub struct FileSource {
+    options: Arc<SourceOptions>,
+    path: PathBuf,
+}
+
+impl FileSource {
+    pub fn new(options: SourceOptions, base: &Path) -> Result<FileSource, ConnectorError> {
+        let path = base.join(&options.path);
+        Ok(FileSource { options: Arc::new(options), path })
+    }
+
+    fn is_pattern(&self) -> bool {
+        self.options.path.contains(['*', '?', '['])
+    }
+
+    /// The matching files by path, with the id of each split.
+    fn matches(&self) -> Result<Vec<(String, PathBuf)>, ConnectorError> {
+        if !self.is_pattern() {
+            return Ok(vec![(self.options.path.clone(), self.path.clone())]);
+        }
+        let pattern = self.path.to_string_lossy();
+        let paths = glob::glob(&pattern)
+            .map_err(|error| ConnectorError::config(format!("matching {pattern}")).caused_by(error))?;
+        let mut found = Vec::new();
+        for path in paths {
+            let path = path.map_err(|error| {
+                let at = error.path().to_path_buf();
+                file_error("listing", &at, error.into())
+            })?;
+            let metadata = path.metadata().map_err(|error| file_error("looking at", &path, error))?;
+            if metadata.is_file() {
+                // By inode, so that a file renamed within the pattern is not read again.
+                let Inode { device, inode } = Inode::of(&metadata);
+                found.push((format!("{device}:{inode}"), path));
+            }
+        }
+        if found.is_empty() && !self.options.follow {
+            return Err(ConnectorError::config(format!("no file matches {pattern}")));
+        }
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn is_bounded(&self) -> bool {
+        !self.options.follow
+    }
+
+    async fn splits(&self) -> Result<Vec<Split>, ConnectorError> {
+        let matches = self.matches()?;
+        let label = |path: &Path| path.to_string_lossy().into_owned();
+        Ok(matches.into_iter().map(|(id, path)| Split::new(id).labelled(label(&path))).collect())
+    }
+
+    async fn open(
+        &self,
+        split: &Split,
+        position: Option<Position>,
+    ) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        let place = position.map(|position| Place::decode(&position)).transpose()?;
+        let found = self.matches()?.into_iter().find(|(id, _)| *id == split.id);
+        let Some((_, path)) = found else {
+            return Err(ConnectorError::retryable(format!("{} is gone", split.label)));
+        };
+        let switches = self.options.follow && !self.is_pattern();
+        let options = Arc::clone(&self.options);
+        let tail = tokio::task::spawn_blocking(move || Tail::open(options, path, place, switches))
+            .await
+            .map_err(|error| ConnectorError::fatal("opening a file").caused_by(error))??;
+        Ok(Box::new(FileReader { tail: Blocking::new(tail) }))
+    }
+}
+
+struct FileReader {
+    tail: Blocking<Tail, Result<Polled, ConnectorError>>,
+}
+
+#[async_trait]
+impl SourceReader for FileReader {
+    async fn poll(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
+        let deadline = Instant::now() + limits.wait;
+        loop {
+            let polled = self.tail.run(move |tail| tail.read(limits)).await??;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if polled.position.is_some() || polled.end_of_split || left.is_zero() {
+                return Ok(polled);
+            }
+            tokio::time::sleep(left.min(FOLLOW_INTERVAL)).await;
+        }
+    }
+}
+
+/// A position as it is stored: JSON, so that people can read it in the offsets topic. New fields need defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    file: Inode,
+    offset: u64,
+    line: u64,
+    head: Head,
+}
+
+impl Place {
+    fn encode(&self) -> Result<Position, ConnectorError> {
+        serde_json::to_vec(self)
+            .map(|text| Position(Bytes::from(text)))
+            .map_err(|error| ConnectorError::fatal("writing a file position").caused_by(error))
+    }
+
+    fn decode(position: &Position) -> Result<Place, ConnectorError> {
+        serde_json::from_slice(&position.0)
+            .map_err(|error| ConnectorError::fatal("reading a stored file position").caused_by(error))
+    }
+}
+
+/// One file being read, and the name under which its successor will appear.
+struct Tail {
+    options: Arc<SourceOptions>,
+    framing: Framing,
+    path: PathBuf,
+    /// Whether another file that appears at `path` continues this one.
+    switches: bool,
+    inode: Inode,
+    head: Head,
+    blocks: Blocks,
+    decoder: Option<Decoder>,
+    line: u64,
+    /// The place that was last reported.
+    reported: u64,
+    /// A successor was seen; the file is read to its end once more before the switch.
+    rotated: bool,
+}
+
+/// What there is to do at the end of the file.
+enum AtEnd {
+    Wait,
+    Finish,
+    GoOn,
+    Switch(File, Inode),
+}
+
+impl Tail {
+    fn open(
+        options: Arc<SourceOptions>,
+        path: PathBuf,
+        place: Option<Place>,
+        switches: bool,
+    ) -> Result<Tail, ConnectorError> {
+        let (file, place) = find(&path, place)?;
+        let offset = place.map_or(0, |place| place.offset);
+        let failed = |error| file_error("opening", &path, error);
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            let message = format!("{} is a folder; name a file, or {}/*", path.display(), path.display());
+            return Err(ConnectorError::config(message));
+        }
+        let head = Head::of(&file, offset).map_err(failed)?;
+        let blocks = Blocks::new(file, 0).map_err(failed)?;
+        let framing = decode::framing(&options);
+        let mut tail = Tail {
+            options,
+            framing,
+            path,
+            switches,
+            inode: Inode::of(&metadata),
+            head,
+            blocks,
+            decoder: None,
+            line: 0,
+            reported: offset,
+            rotated: false,
+        };
+        if let Some(place) = place.filter(|place| place.offset > 0) {
+            tail.prepare()?;
+            let file = tail.blocks.file().try_clone().map_err(|error| tail.failed("opening", error))?;
+            tail.blocks =
+                Blocks::new(file, place.offset).map_err(|error| file_error("opening", &tail.path, error))?;
+            tail.line = place.line;
+        }
+        Ok(tail)
+    }
+
+    fn read(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
+        let rows = limits.max_records.min(16 << 10);
+        let mut values = ColumnBuilder::with_capacity(rows, limits.max_bytes.min(2 << 20));
+        let mut bad = Vec::new();
+        let mut at_end = false;
+        let mut end_of_split = false;
+        loop {
+            if self.prepare()? && self.take_records(limits, at_end, &mut values, &mut bad) {
+                break;
+            }
+            if self.blocks.refill().map_err(|error| self.failed("reading", error))? > 0 {
+                continue;
+            }
+            if at_end {
+                end_of_split = true;
+                break;
+            }
+            match self.at_end()? {
+                AtEnd::GoOn => {}
+                AtEnd::Wait => break,
+                AtEnd::Finish => at_end = true,
+                AtEnd::Switch(file, inode) => {
+                    // A last line without its end will not get one any more.
+                    self.take_records(limits, true, &mut values, &mut bad);
+                    if !self.blocks.window().is_empty() {
+                        break;
+                    }
+                    self.restart(file, inode)?;
+                }
+            }
+        }
+        Ok(Polled {
+            batch: Batch::of_values(values.finish()),
+            bad,
+            position: self.moved()?,
+            end_of_split,
+            lag_bytes: self.lag_bytes(),
+        })
+    }
+
+    /// Gets past a byte order mark and the header row at the start of a file; false until they are read.
+    fn prepare(&mut self) -> Result<bool, ConnectorError> {
+        if self.decoder.is_some() {
+            return Ok(true);
+        }
+        let has_header = self.options.format == Format::Csv && self.options.header;
+        let mut at_end = false;
+        loop {
+            let window = self.blocks.window();
+            let mark = if window.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+            let frame = self.framing.next(&window[mark..], at_end);
+            let partial_mark = window.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(window);
+            if !has_header && (at_end || !partial_mark) {
+                self.decoder = Some(Decoder::new(&self.options, None)?);
+                self.blocks.consume(mark);
+                return Ok(true);
+            }
+            if let Some(frame) = frame.filter(|_| has_header) {
+                self.decoder = Some(Decoder::new(&self.options, Some(frame.record))?);
+                self.line += frame.lines;
+                let consumed = mark + frame.consumed;
+                self.blocks.consume(consumed);
+                return Ok(true);
+            }
+            if at_end {
+                return Ok(false);
+            }
+            if self.blocks.refill().map_err(|error| self.failed("reading", error))? == 0 {
+                if self.options.follow {
+                    return Ok(false);
+                }
+                at_end = true;
+            }
+        }
+    }
+
+    /// Decodes what is in the window; true when the batch is full.
+    fn take_records(
+        &mut self,
+        limits: PollLimits,
+        at_end: bool,
+        values: &mut ColumnBuilder,
+        bad: &mut Vec<BadRecord>,
+    ) -> bool {
+        let Some(decoder) = self.decoder.as_mut() else {
+            return false;
+        };
+        loop {
+            if values.len() + bad.len() >= limits.max_records || values.byte_len() >= limits.max_bytes {
+                return true;
+            }
+            let window = self.blocks.window();
+            let (raw, consumed, lines, reason) = match self.framing.next(window, at_end) {
+                Some(frame) => {
+                    let reason = match frame.record.len() > MAX_RECORD_BYTES {
+                        true => Some("longer than 16 MiB".to_owned()),
+                        false => decoder.decode(frame.record, values).err(),
+                    };
+                    (frame.record, frame.consumed, frame.lines, reason)
+                }
+                // Give up on it here; what is left of it shows up as another bad record.
+                None if window.len() > MAX_RECORD_BYTES => {
+                    (window, window.len(), 0, Some("longer than 16 MiB".to_owned()))
+                }
+                None => return false,
+            };
+            if let Some(reason) = reason {
+                bad.push(BadRecord {
+                    raw: Bytes::copy_from_slice(&raw[..raw.len().min(MAX_BAD_BYTES)]),
+                    origin: format!("{}:{}", self.path.display(), self.line + 1),
+                    reason,
+                });
+            }
+            self.line += lines;
+            self.blocks.consume(consumed);
+        }
+    }
+
+    /// Decides how it goes on at the end of the file.
+    fn at_end(&mut self) -> Result<AtEnd, ConnectorError> {
+        let metadata = self.blocks.file().metadata().map_err(|error| self.failed("looking at", error))?;
+        if metadata.len() < self.blocks.offset() {
+            tracing::warn!(path = %self.path.display(), "file was truncated; reading it from its start");
+            let same = self.blocks.file().try_clone().map_err(|error| self.failed("opening", error))?;
+            self.restart(same, self.inode)?;
+            return Ok(AtEnd::GoOn);
+        }
+        if !self.options.follow {
+            return Ok(AtEnd::Finish);
+        }
+        if !self.switches {
+            use std::os::unix::fs::MetadataExt;
+            return Ok(if metadata.nlink() == 0 { AtEnd::Finish } else { AtEnd::Wait });
+        }
+        let successor = match File::open(&self.path) {
+            Ok(file) => file,
+            // Between the rename and the creation of the new file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(AtEnd::Wait),
+            Err(error) => return Err(self.failed("opening", error)),
+        };
+        let inode = Inode::of(&successor.metadata().map_err(|error| self.failed("looking at", error))?);
+        if inode == self.inode {
+            return Ok(AtEnd::Wait);
+        }
+        if !std::mem::replace(&mut self.rotated, true) {
+            // The writer may have written more between our last read and its switch.
+            return Ok(AtEnd::GoOn);
+        }
+        Ok(AtEnd::Switch(successor, inode))
+    }
+
+    /// Starts at the beginning of the same file or of its successor.
+    fn restart(&mut self, file: File, inode: Inode) -> Result<(), ConnectorError> {
+        self.head = Head::of(&file, 0).map_err(|error| self.failed("reading", error))?;
+        self.blocks = Blocks::new(file, 0).map_err(|error| self.failed("reading", error))?;
+        self.inode = inode;
+        self.decoder = None;
+        self.line = 0;
+        self.rotated = false;
+        // Differs from every place in the new file, so that the next report tells of the switch.
+        self.reported = u64::MAX;
+        Ok(())
+    }
+
+    /// The position, if it moved since it was last asked for.
+    fn moved(&mut self) -> Result<Option<Position>, ConnectorError> {
+        let offset = self.blocks.offset();
+        if offset == self.reported {
+            return Ok(None);
+        }
+        if !self.head.is_complete(offset) {
+            self.head =
+                Head::of(self.blocks.file(), offset).map_err(|error| self.failed("reading", error))?;
+        }
+        self.reported = offset;
+        Place { file: self.inode, offset, line: self.line, head: self.head }.encode().map(Some)
+    }
+
+    fn lag_bytes(&self) -> Option<u64> {
+        let length = self.blocks.file().metadata().ok()?.len();
+        Some(length.saturating_sub(self.blocks.offset()))
+    }
+
+    fn failed(&self, doing: &str, error: io::Error) -> ConnectorError {
+        file_error(doing, &self.path, error)
+    }
+}
+
+/// The file a place is in, and the place if it still holds there.
+fn find(path: &Path, place: Option<Place>) -> Result<(File, Option<Place>), ConnectorError> {
+    let failed = |error| file_error("opening", path, error);
+    let current = File::open(path);
+    let Some(place) = place else {
+        return Ok((current.map_err(failed)?, None));
+    };
+    let continues = |file: &File| -> io::Result<bool> {
+        Ok(file.metadata()?.len() >= place.offset && place.head.matches(file)?)
+    };
+    if let Ok(file) = &current
+        && Inode::of(&file.metadata().map_err(failed)?) == place.file
+    {
+        let file = current.map_err(failed)?;
+        let holds = continues(&file).map_err(failed)?;
+        return Ok((file, holds.then_some(place)));
+    }
+    if let Some(rotated) = find_sibling(path, place.file).map_err(failed)? {
+        let file = File::open(&rotated).map_err(|error| file_error("opening", &rotated, error))?;
+        if continues(&file).map_err(|error| file_error("reading", &rotated, error))? {
+            return Ok((file, Some(place)));
+        }
+    }
+    let file = current.map_err(failed)?;
+    let copy = place.head.bytes > 0 && continues(&file).map_err(failed)?;
+    if !copy {
+        tracing::info!(path = %path.display(), "another file than before; reading it from its start");
+    }
+    Ok((file, copy.then_some(place)))
+}
+
+/// Classes what the file system says.
+pub fn file_error(doing: &str, path: &Path, error: io::Error) -> ConnectorError {
+    let class = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+            ErrorClass::Config
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorClass::Auth,
+        _ => ErrorClass::Retryable,
+    };
+    ConnectorError::new(class, format!("{doing} {}", path.display())).caused_by(error)
+}

@@ -1,0 +1,4 @@
+//! The file source and the file sink.
+
+mod sink;
+mod source;

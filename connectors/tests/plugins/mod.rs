@@ -1,0 +1,90 @@
+//! The generator, and what holds for every plugin.
+
+use std::time::Duration;
+
+use millstream_sdk::config::{json_schema, parse};
+use millstream_sdk::source::PollLimits;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::{LIMITS, read_to_end, source, texts};
+
+#[tokio::test]
+async fn the_generator_goes_on_exactly_after_a_restart() {
+    let folder = tempdir().unwrap();
+    let config = json!({ "kind": "orders", "count": 50, "seed": 3 });
+    let source = source("generator", config, folder.path());
+    let split = &source.splits().await.unwrap()[0];
+    let mut whole = source.open(split, None).await.unwrap();
+    let (expected, _) = read_to_end(whole.as_mut()).await;
+    assert_eq!(expected.len(), 50);
+    assert!(expected[0].starts_with("{\"id\":0,\"customer\":"), "{}", expected[0]);
+    let (mut read, mut position) = (Vec::new(), None);
+    while read.len() < expected.len() {
+        let mut reader = source.open(split, position.clone()).await.unwrap();
+        let polled = reader.poll(PollLimits { max_records: 7, ..LIMITS }).await.unwrap();
+        read.extend(texts(&polled.batch));
+        position = polled.position;
+    }
+    assert_eq!(read, expected);
+}
+
+#[tokio::test]
+async fn the_generator_pads_and_keeps_its_rate() {
+    let folder = tempdir().unwrap();
+    let source = source("generator", json!({ "bytes": 100, "rate": 1000 }), folder.path());
+    assert!(!source.is_bounded());
+    let mut reader = source.open(&source.splits().await.unwrap()[0], None).await.unwrap();
+    let limits = PollLimits { wait: Duration::from_millis(10), ..LIMITS };
+    let mut polled = reader.poll(limits).await.unwrap();
+    while polled.batch.is_empty() {
+        polled = reader.poll(limits).await.unwrap();
+    }
+    assert!(polled.batch.len() < LIMITS.max_records);
+    let text = &texts(&polled.batch)[0];
+    assert_eq!(text.len(), 100);
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["n"], 0);
+}
+
+#[test]
+fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
+    for plugin in millstream_connectors::plugins() {
+        let description = plugin.describe();
+        assert!(!description.roles.is_empty(), "{}", description.name);
+        for role in &description.roles {
+            json_schema(role.options);
+            let mut config = json!({});
+            if role.options.iter().any(|option| option.name == "path") {
+                config["path"] = json!("x");
+            }
+            let at = format!("{} {}", description.name, role.role.name());
+            assert_eq!(plugin.validate(role.role, &config), [], "{at}");
+            let filled: Value = parse(role.options, &config).unwrap();
+            let mistakes = millstream_sdk::config::check(role.options, &filled);
+            assert_eq!(mistakes, [], "{at}");
+        }
+    }
+}
+
+#[test]
+fn options_that_make_no_sense_together_are_named() {
+    let file = millstream_connectors::find("file").unwrap();
+    let mistakes = |config: Value| -> Vec<String> {
+        let role = millstream_sdk::plugin::Role::Source;
+        file.validate(role, &config).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        mistakes(json!({ "path": "a", "delimiter": ";", "folow": true })),
+        [
+            "folow: unknown option `folow`; did you mean `follow`?",
+            "delimiter: `delimiter` has no meaning for format json"
+        ]
+    );
+    assert_eq!(
+        mistakes(json!({ "path": "a", "format": "csv", "header": false, "delimiter": "\"" })),
+        [
+            "delimiter: \"\\\"\" cannot stand between fields; take , ; | or a tab",
+            "header: without a header row the columns need names; add `columns: [first, second]`"
+        ]
+    );
+}
