@@ -1,1 +1,3 @@
 //! Kafka-compatible broker: log, partitions, coordinators, metadata.
+
+pub mod coordinator;

@@ -96,6 +96,7 @@ const ONLY_IN: &[OnlyIn] = &[
         marks: &["protocol::messages", "RequestKind", "ResponseKind"],
         within: "broker/src/",
         allowed: &[
+            "broker/src/coordinator/log_record.rs",
             "broker/src/api/",
             "broker/src/connection.rs",
             "broker/src/connection/",
