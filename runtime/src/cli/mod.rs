@@ -3,9 +3,13 @@
 //!
 //! Left out: what the commands do; each parses its arguments and calls the part that does it.
 
+mod config;
+mod group;
 mod schema;
+mod topic;
 mod validate;
 
+mod cluster;
 pub mod output;
 
 use std::collections::BTreeMap;
@@ -31,6 +35,12 @@ struct Arguments {
 enum Command {
     /// Check pipeline files without starting anything.
     Validate(validate::Arguments),
+    /// Create, list, describe, alter and delete topics.
+    Topic(topic::Arguments),
+    /// List, describe, reset and delete consumer groups.
+    Group(group::Arguments),
+    /// Show and change settings of topics and nodes.
+    Config(config::Arguments),
     /// Print the JSON Schema of the pipeline file.
     Schema(schema::Arguments),
 }
@@ -83,6 +93,9 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Topic(arguments) => topic::run(arguments),
+        Command::Group(arguments) => group::run(arguments),
+        Command::Config(arguments) => config::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     }
 }
