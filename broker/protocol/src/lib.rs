@@ -7,6 +7,7 @@
 
 pub mod frame;
 pub mod messages;
+pub mod record_batch;
 
 pub mod compression;
 
