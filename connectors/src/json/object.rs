@@ -36,6 +36,9 @@ pub fn fields(object: &[u8]) -> Option<Fields<'_>> {
     (object.get(start) == Some(&b'{')).then_some(Fields { text: object, at: start + 1, first: true })
 }
 
+/// A field's name as it is written between its quotes, and its raw value.
+pub type RawField<'a> = (&'a [u8], &'a [u8]);
+
 /// Iterates over an object's fields as (name, raw value). Ends after the first error.
 #[derive(Debug)]
 pub struct Fields<'a> {
@@ -46,7 +49,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The next field with the name as it is written between its quotes.
-    pub fn next_raw(&mut self) -> Option<Result<(&'a [u8], &'a [u8]), JsonError>> {
+    pub fn next_raw(&mut self) -> Option<Result<RawField<'a>, JsonError>> {
         match self.advance() {
             Ok(found) => found.map(Ok),
             Err(error) => {
@@ -56,7 +59,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn advance(&mut self) -> Result<Option<(&'a [u8], &'a [u8])>, JsonError> {
+    fn advance(&mut self) -> Result<Option<RawField<'a>>, JsonError> {
         if self.at == usize::MAX {
             return Ok(None);
         }
