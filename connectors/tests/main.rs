@@ -1,5 +1,7 @@
 //! Connectors as the host sees them: configured by JSON, polled and written to, dropped at any moment.
 
+#![expect(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
+
 mod file;
 mod plugins;
 
