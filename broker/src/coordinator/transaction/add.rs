@@ -71,14 +71,15 @@ impl Transaction {
         add: &AddPartitions,
     ) -> Result<(), AddPartitionsError> {
         let metadata = self.metadata.as_ref().ok_or(AddPartitionsError::UnknownProducer)?;
+        // First of all: the producer may use an id or epoch that counts only once this is over.
+        if self.pending.is_some() || metadata.state.outcome().is_some() {
+            return Err(AddPartitionsError::Concurrent);
+        }
         if metadata.producer_id != add.producer.id {
             return Err(AddPartitionsError::UnknownProducer);
         }
         if metadata.producer_epoch != add.producer.epoch {
             return Err(AddPartitionsError::Fenced);
-        }
-        if self.pending.is_some() || metadata.state.outcome().is_some() {
-            return Err(AddPartitionsError::Concurrent);
         }
         let open = metadata.state == State::Ongoing;
         if open && add.partitions.iter().all(|partition| metadata.partitions.contains(partition)) {

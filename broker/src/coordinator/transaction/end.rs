@@ -171,6 +171,9 @@ fn asked_with_bump(metadata: &TransactionMetadata, end: &EndTransaction) -> Resu
     let ran_out = metadata.previous_producer_id == Some(end.producer.id)
         && end.producer.epoch == LAST_EPOCH
         && metadata.producer_epoch == 0;
+    if metadata.next_producer_id == Some(end.producer.id) {
+        return Err(EndError::Concurrent);
+    }
     if metadata.producer_id != end.producer.id && !ran_out {
         return Err(EndError::UnknownProducer);
     }

@@ -74,21 +74,19 @@ impl Transaction {
                 TransactionMetadata::new(producer_id, init.timeout_ms, context.now_ms)
             }
             Some(metadata) => {
+                if metadata.state.outcome().is_some() {
+                    return Err(InitProducerIdError::Concurrent);
+                }
                 if init.producer.is_some_and(|producer| !may_be_current(metadata, producer)) {
                     return Err(InitProducerIdError::Fenced);
                 }
                 match metadata.state {
-                    State::PrepareCommit | State::PrepareAbort => {
-                        return Err(InitProducerIdError::Concurrent);
-                    }
                     State::Ongoing | State::PrepareEpochFence => {
                         check_epoch(metadata, init.producer)?;
                         self.abort_fenced(context, Requester::Init { request });
                         return Ok(());
                     }
-                    State::Empty | State::CompleteCommit | State::CompleteAbort | State::Dead => {
-                        bumped(metadata, init, context.now_ms, ids)?
-                    }
+                    _ => bumped(metadata, init, context.now_ms, ids)?,
                 }
             }
         };
