@@ -1,4 +1,12 @@
 //! Streaming SQL: plans, operators and state from topics to topics.
+//!
+//! [`Program`] reads statements, [`Plan`] says what they run, and the engine runs it over any Kafka cluster.
 
+mod diagnostic;
 pub mod format;
+mod plan;
 pub mod row;
+mod sql;
+
+pub use diagnostic::{Diagnostic, Position};
+pub use plan::{Plan, PlanContext, Program, QueryPlan, TopicNeed};

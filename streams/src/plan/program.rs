@@ -1,0 +1,202 @@
+//! A program is the statements of one or several texts; planning walks them in order and fills the catalog.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast;
+
+use super::context::PlanningContext;
+use super::result::Target;
+use super::{Plan, QueryPlan, analyze, logical};
+use crate::diagnostic::{Diagnostic, Finding, did_you_mean};
+use crate::sql::catalog::{Catalog, Relation};
+use crate::sql::ddl;
+use crate::sql::parse::{self, Body, CreateAs, Name, RelationKind, Select, Statement};
+
+/// Parsed statements, not planned yet.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    texts: Vec<(String, Vec<Statement>)>,
+}
+
+/// What planning knows beside the text.
+#[derive(Debug, Clone, Default)]
+pub struct PlanContext {
+    /// The pipeline's name; it becomes part of the names of groups, transactions and internal topics.
+    pub pipeline: String,
+    /// Topics declared outside SQL, with their number of partitions if that is known.
+    pub topics: BTreeMap<String, Option<i32>>,
+}
+
+impl Program {
+    /// Reads the statements of `text`. `origin` names the text in diagnostics.
+    pub fn parse(text: &str, origin: &str) -> Result<Program, Vec<Diagnostic>> {
+        let mut program = Program::default();
+        program.extend(text, origin)?;
+        Ok(program)
+    }
+
+    /// Adds the statements of another text behind those read so far.
+    pub fn extend(&mut self, text: &str, origin: &str) -> Result<(), Vec<Diagnostic>> {
+        let statements = parse::parse(text).map_err(|findings| {
+            findings.into_iter().map(|finding| finding.within(origin)).collect::<Vec<_>>()
+        })?;
+        self.texts.push((origin.to_owned(), statements));
+        Ok(())
+    }
+
+    /// Plans every statement; all that fail are reported. A statement sees only the relations declared before it.
+    pub fn plan(&self, context: &PlanContext) -> Result<Plan, Vec<Diagnostic>> {
+        let mut planning = Planning { context, catalog: Catalog::default(), queries: Vec::new() };
+        let mut diagnostics = Vec::new();
+        for (origin, statements) in &self.texts {
+            for statement in statements {
+                if let Err(finding) = planning.statement(statement) {
+                    diagnostics.push(finding.within(origin));
+                }
+            }
+        }
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        Ok(Plan { pipeline: context.pipeline.clone(), queries: planning.queries, catalog: planning.catalog })
+    }
+}
+
+struct Planning<'a> {
+    context: &'a PlanContext,
+    catalog: Catalog,
+    queries: Vec<Arc<QueryPlan>>,
+}
+
+impl Planning<'_> {
+    fn statement(&mut self, statement: &Statement) -> Result<(), Finding> {
+        match &statement.body {
+            Body::Declare(declare) => {
+                self.check_new(&declare.name, declare.or_replace)?;
+                let relation = {
+                    let context = PlanningContext::new(&self.catalog, Vec::new(), 0);
+                    let planner = context.planner();
+                    ddl::declare(declare, |column| {
+                        let schema = planner
+                            .build_schema(vec![column.clone()])
+                            .map_err(|error| error.strip_backtrace())?;
+                        Ok(Arc::new(schema.field(0).clone()))
+                    })?
+                };
+                self.check_watermark(&relation, &declare.name)?;
+                self.catalog.insert(relation);
+                Ok(())
+            }
+            Body::CreateAs(create) => self.create_as(create),
+            Body::Insert { into, select } => self.insert(into, select),
+            Body::Explain(inner) => self.explain(inner),
+            Body::Select(select) => {
+                Err(Finding::new(select.at, "a SELECT alone has nobody to answer to here")
+                    .hint("write CREATE STREAM … AS SELECT, or EXPLAIN SELECT"))
+            }
+            Body::Show(what) => Err(self.interactive(statement, &format!("SHOW {}", what.to_uppercase()))),
+            Body::Describe(_) => Err(self.interactive(statement, "DESCRIBE")),
+            Body::Drop { what, .. } => {
+                Err(self.interactive(statement, &format!("DROP {}", what.to_uppercase())))
+            }
+            Body::Pause(_) => Err(self.interactive(statement, "PAUSE")),
+            Body::Resume(_) => Err(self.interactive(statement, "RESUME")),
+        }
+    }
+
+    /// Statements that ask or tell a running node something have no meaning in a file that declares what runs.
+    fn interactive(&self, statement: &Statement, what: &str) -> Finding {
+        Finding::new(statement.at, format!("{what} is not part of a program"))
+            .hint("a program declares what runs: CREATE STREAM, CREATE TABLE, INSERT INTO")
+    }
+
+    fn create_as(&mut self, create: &CreateAs) -> Result<(), Finding> {
+        self.check_new(&create.name, create.or_replace)?;
+        let options = ddl::Options::read(&create.options)?;
+        let logical = logical::plan(&self.catalog, &create.select)?;
+        let target = Target::New { kind: create.kind, name: &create.name, options: &options };
+        let query = analyze::query(self.context, &create.name.text, &create.select, &logical, target)?;
+        self.catalog.insert(query.sink.relation.as_ref().clone());
+        self.queries.push(Arc::new(query));
+        Ok(())
+    }
+
+    fn insert(&mut self, into: &Name, select: &Select) -> Result<(), Finding> {
+        let relation = self.catalog.get(&into.text).cloned().ok_or_else(|| self.no_relation(into))?;
+        if relation.kind == RelationKind::Table {
+            return Err(Finding::new(into.at, format!("`{}` is a table", into.text))
+                .hint("INSERT INTO adds rows to a stream"));
+        }
+        let logical = logical::plan_into(&self.catalog, select, &relation)?;
+        let before = self.queries.iter().filter(|query| query.sink.relation.name == relation.name).count();
+        let name = format!("{}-{}", relation.name, before + 1);
+        let target = Target::Existing(relation);
+        let query = analyze::query(self.context, &name, select, &logical, target)?;
+        self.queries.push(Arc::new(query));
+        Ok(())
+    }
+
+    /// Planned, so that mistakes show; the text comes with the queries' own explanations.
+    fn explain(&mut self, inner: &Statement) -> Result<(), Finding> {
+        let kept = (self.catalog.clone(), self.queries.len());
+        let select_as_stream;
+        let statement = match &inner.body {
+            Body::Select(select) => {
+                let name = Name { text: "explained".to_owned(), at: select.at };
+                let kind = match select.emit {
+                    Some(parse::Emit::Final) | None => RelationKind::Stream,
+                    Some(parse::Emit::Changes) => RelationKind::Table,
+                };
+                let create =
+                    CreateAs { or_replace: true, kind, name, options: Vec::new(), select: select.clone() };
+                select_as_stream = Statement { at: inner.at, body: Body::CreateAs(create) };
+                &select_as_stream
+            }
+            _ => inner,
+        };
+        self.statement(statement)?;
+        self.catalog = kept.0;
+        self.queries.truncate(kept.1);
+        Ok(())
+    }
+
+    fn check_new(&self, name: &Name, or_replace: bool) -> Result<(), Finding> {
+        match self.catalog.get(&name.text) {
+            Some(known) if !or_replace => Err(Finding::new(
+                name.at,
+                format!("{} `{}` is declared already", known.kind.name(), name.text),
+            )
+            .hint("choose another name, or write CREATE OR REPLACE")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Plans the watermark's expression once, so that a mistake shows at the declaration and not at the first query.
+    fn check_watermark(&self, relation: &Relation, name: &Name) -> Result<(), Finding> {
+        let mut catalog = Catalog::default();
+        let relation = catalog.insert(relation.clone());
+        match &relation.watermark {
+            Some(watermark) => logical::check_watermark(&catalog, &relation, &watermark.expression, name),
+            None => Ok(()),
+        }
+    }
+
+    fn no_relation(&self, name: &Name) -> Finding {
+        Finding::new(name.at, format!("no stream or table `{}` is declared before this statement", name.text))
+            .maybe_hint(did_you_mean(&name.text, self.catalog.names()))
+    }
+}
+
+/// The column names an expression mentions, normalised.
+pub(super) fn names_in(expression: &ast::Expr) -> Vec<String> {
+    let mut names = Vec::new();
+    let _: std::ops::ControlFlow<()> = ast::visit_expressions(expression, |inner| {
+        if let ast::Expr::Identifier(ident) = inner {
+            let quoted = ident.quote_style.is_some();
+            names.push(if quoted { ident.value.clone() } else { ident.value.to_lowercase() });
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    names
+}

@@ -1,0 +1,91 @@
+//! The steps of a query in the order rows pass them, with expressions ready to evaluate over Arrow batches.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::window::WindowSize;
+use crate::sql::catalog::Relation;
+use crate::sql::parse::Emit;
+
+/// What is read from the input topic.
+#[derive(Debug)]
+pub(crate) struct SourcePlan {
+    pub relation: Arc<Relation>,
+    /// The decoded columns: first those the query's first stage sees, then those only the watermark needs.
+    pub schema: SchemaRef,
+    /// How many of the decoded columns the first stage sees.
+    pub width: usize,
+    /// Over the decoded columns: how far event time has come, as a timestamp.
+    pub watermark: Option<Arc<dyn PhysicalExpr>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Keeps rows for which the expression is true.
+    Filter(Arc<dyn PhysicalExpr>),
+    Project {
+        expressions: Vec<Arc<dyn PhysicalExpr>>,
+        schema: SchemaRef,
+    },
+    /// Gives each row its windows, as two more columns.
+    Window {
+        time: Arc<dyn PhysicalExpr>,
+        size: WindowSize,
+        schema: SchemaRef,
+    },
+    Aggregate(Arc<AggregatePlan>),
+}
+
+#[derive(Debug)]
+pub(crate) struct AggregatePlan {
+    pub groups: Vec<(Arc<dyn PhysicalExpr>, Arc<Field>)>,
+    pub calls: Vec<AggregateCall>,
+    /// Absent if the groups are not windows: then state lives as long as the query.
+    pub window: Option<AggregateWindow>,
+    pub emit: Emit,
+    /// Group columns, then one column per call.
+    pub schema: SchemaRef,
+}
+
+/// Which group column says what window a row is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AggregateWindow {
+    pub group: usize,
+    /// The column is the window's end; otherwise its start.
+    pub is_end: bool,
+    pub size: WindowSize,
+}
+
+#[derive(Debug)]
+pub(crate) struct AggregateCall {
+    pub function: AggregateFunction,
+    /// Absent for `count(*)`.
+    pub argument: Option<Arc<dyn PhysicalExpr>>,
+    pub argument_type: DataType,
+    /// `FILTER (WHERE …)`.
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+    pub output: DataType,
+    /// As `EXPLAIN` prints it.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AggregateFunction {
+    Count,
+    Sum,
+    Average,
+    Minimum,
+    Maximum,
+}
+
+/// What is written to the output topic.
+#[derive(Debug)]
+pub(crate) struct SinkPlan {
+    pub relation: Arc<Relation>,
+    /// The result's columns that become the record key, in the key's order.
+    pub key: Vec<usize>,
+    /// The result's columns that the value carries.
+    pub value: Vec<usize>,
+}

@@ -1,0 +1,188 @@
+use super::*;
+
+const QUAKES: &str = "CREATE STREAM quakes (id TEXT, time TIMESTAMP, magnitude DOUBLE, place TEXT, network TEXT, \
+     WATERMARK FOR time AS time - INTERVAL '6' HOUR) WITH (topic = 'quakes', format = 'json', key = 'network');\n\
+     CREATE TABLE latest (id TEXT PRIMARY KEY, n BIGINT);\n";
+
+fn plan(text: &str) -> Result<Plan, String> {
+    let joined = |diagnostics: Vec<crate::Diagnostic>| {
+        diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let mut program = Program::parse(QUAKES, "declared.sql").map_err(joined)?;
+    program.extend(text, "x.sql").map_err(joined)?;
+    let context = PlanContext { pipeline: "p".to_owned(), ..PlanContext::default() };
+    program.plan(&context).map_err(joined)
+}
+
+fn explained(text: &str) -> String {
+    plan(text).unwrap_or_else(|error| panic!("{text}: {error}")).explain()
+}
+
+fn refused(text: &str) -> String {
+    match plan(text) {
+        Ok(plan) => panic!("{text} is planned:\n{}", plan.explain()),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_windowed_aggregate_reads_only_what_it_needs() {
+    let text = explained(
+        "CREATE TABLE hourly AS SELECT network, window_start, window_end, count(*) AS quakes, \
+         max(magnitude) AS strongest, avg(magnitude) AS average FROM TUMBLE(quakes, time, INTERVAL '1' HOUR) \
+         WHERE magnitude >= 2.5 GROUP BY network, window_start, window_end EMIT FINAL",
+    );
+    same_text(
+        &text,
+        "query hourly
+  read topic quakes as json: time, magnitude, network; append; watermark time - INTERVAL '6' HOUR per partition
+  filter magnitude@1 >= 2.5; append
+  window tumble 1h over time@0; append
+  project magnitude@1 as magnitude, network@2 as network, window_start@3 as window_start, window_end@4 as window_end
+  aggregate by network, window_start, window_end: count(Int64(1)), max(quakes.magnitude), avg(quakes.magnitude); append, once per closed window; state is bounded by open windows; late rows are counted and dropped; changelog topic __p-hourly-changelog
+  project network@0 as network, window_start@1 as window_start, window_end@2 as window_end, count(Int64(1))@3 as quakes, max(quakes.magnitude)@4 as strongest, avg(quakes.magnitude)@5 as average
+  write topic hourly as json: network, window_start, window_end, quakes, strongest, average; key network, window_start; append
+",
+    );
+}
+
+#[test]
+fn a_projection_keeps_key_and_watermark_if_their_columns_stay() {
+    let plan = plan(
+        "CREATE STREAM big AS SELECT id, network AS net, time AS at FROM quakes WHERE magnitude > 5;\n\
+         CREATE TABLE t AS SELECT net, window_start, count(*) n FROM TUMBLE(big, at, INTERVAL '1' DAY) \
+         GROUP BY net, window_start, window_end EMIT FINAL;\n\
+         CREATE STREAM busy AS SELECT * FROM t WHERE n > 10",
+    )
+    .expect("planned");
+    let big = &plan.queries[0].sink.relation;
+    assert_eq!(big.key, ["net"]);
+    assert_eq!(
+        big.watermark.as_ref().map(|watermark| watermark.expression.to_string()),
+        Some("\"at\" - INTERVAL '6' HOUR".to_owned())
+    );
+    let topics: Vec<_> = plan.queries().map(|query| (query.input_topic(), query.output_topic())).collect();
+    assert_eq!(topics, [("quakes", "big"), ("big", "t"), ("t", "busy")]);
+    assert_eq!(plan.queries[1].internal_topics(), ["__p-t-changelog"]);
+    assert_eq!(plan.topic_of("busy"), Some("busy"));
+}
+
+#[test]
+fn the_ksql_window_clause_means_the_same() {
+    let text = explained(
+        "CREATE TABLE h AS SELECT network, count(*) AS n FROM quakes WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 5 MINUTES) \
+         GROUP BY network EMIT FINAL",
+    );
+    assert!(text.contains("window tumble 1h, open 5min longer over"), "{text}");
+    assert!(text.contains("network, n, window_start, window_end; key network, window_start"), "{text}");
+}
+
+#[test]
+fn an_insert_is_cast_to_the_columns_of_its_target() {
+    let text = explained(
+        "CREATE STREAM small (id TEXT, m BIGINT) WITH (key = 'id'); INSERT INTO small SELECT id, magnitude FROM quakes",
+    );
+    assert!(text.contains("CAST(magnitude@1 AS Int64)"), "{text}");
+    assert!(text.contains("query small-1"), "{text}");
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_the_reason_and_a_way_out() {
+    for (text, expected) in [
+        (
+            "CREATE STREAM x AS SELECT *\nFROM quaks",
+            "x.sql:2:6: no stream or table `quaks` is declared before this statement (did you mean `quakes`?)",
+        ),
+        (
+            "CREATE STREAM x AS SELECT magnitud FROM quakes",
+            "x.sql:1:27: no column `magnitud` (did you mean `magnitude`?)",
+        ),
+        (
+            "CREATE STREAM x AS SELECT uper(id) FROM quakes",
+            "x.sql:1:27: no function `uper` (did you mean `upper`?)",
+        ),
+        (
+            "CREATE STREAM x AS SELECT id FROM quakes ORDER BY id",
+            "x.sql:1:42: ORDER BY would wait for the end of a stream that has none \
+             (leave it out: results within a window leave in the order of their key)",
+        ),
+        (
+            "CREATE STREAM x AS SELECT a.id FROM quakes a JOIN quakes b ON a.id = b.id",
+            "x.sql:1:46: joins are not supported yet (read one relation per query; enrich records in a transform of \
+             the source or sink)",
+        ),
+        (
+            "CREATE TABLE x AS SELECT id FROM quakes",
+            "x.sql:1:14: table `x` has no key: its rows would never replace each other (write CREATE STREAM, or GROUP \
+             BY the columns that identify a row)",
+        ),
+        (
+            "CREATE TABLE x AS SELECT network, count(*) FROM quakes GROUP BY network EMIT FINAL",
+            "x.sql:1:19: EMIT FINAL needs windows: without them no result is ever final (read FROM TUMBLE(…) and GROUP \
+             BY window_start, window_end, or write EMIT CHANGES)",
+        ),
+        (
+            "CREATE STREAM x AS SELECT n FROM latest",
+            "x.sql:1:20: `latest` is a table that changes: queries over its changes are not supported yet (read a \
+             stream, or a table whose query ends in EMIT FINAL)",
+        ),
+        (
+            "CREATE TABLE x AS SELECT count(*) FROM TUMBLE(quakes, time, INTERVAL '1' MONTH) GROUP BY window_start",
+            "x.sql:1:19: months and years have no fixed length: write the window in days, hours, minutes or seconds",
+        ),
+        (
+            "CREATE TABLE x AS SELECT window_start, stddev(magnitude) FROM TUMBLE(quakes, time, INTERVAL '1' DAY) \
+             GROUP BY window_start EMIT FINAL",
+            "x.sql:1:19: the aggregate `stddev` is not supported yet (count, sum, avg, min and max are)",
+        ),
+        (
+            "CREATE STREAM s (a TEXT, t TIMESTAMP); CREATE TABLE x AS SELECT window_start, count(*) FROM TUMBLE(s, t, \
+             INTERVAL '1' DAY) GROUP BY window_start EMIT FINAL",
+            "x.sql:1:58: `s` has no watermark, so its windows would never close (declare WATERMARK FOR s.t AS s.t - \
+             INTERVAL '5' SECOND)",
+        ),
+        (
+            "SHOW STREAMS",
+            "x.sql:1:1: SHOW STREAMS is not part of a program (a program declares what runs: CREATE \
+             STREAM, CREATE TABLE, INSERT INTO)",
+        ),
+        (
+            "CREATE STREAM quakes (a TEXT)",
+            "x.sql:1:15: STREAM `quakes` is declared already (choose another name, or write CREATE OR REPLACE)",
+        ),
+        (
+            "CREATE STREAM s (a TEXT) WITH (formt = 'json')",
+            "x.sql:1:32: no option `formt` (did you mean `format`?)",
+        ),
+        (
+            "CREATE STREAM s (a TEXT, WATERMARK FOR a AS a)",
+            "x.sql:1:40: `a` is not a TIMESTAMP (declare it as TIMESTAMP: RFC 3339 text and milliseconds since 1970 \
+             are both read)",
+        ),
+        (
+            "CREATE STREAM s (a TIMESTAMP, WATERMARK FOR a AS b - INTERVAL '1' DAY)",
+            "x.sql:1:50: no column `b` (columns here: a)",
+        ),
+        ("CREATE STREAM x AS SELECT 1", "x.sql:1:20: the query reads no stream or table (name one in FROM)"),
+        (
+            "CREATE TABLE x AS SELECT network, count(*) AS n FROM quakes GROUP BY network HAVING count(*) > 3",
+            "x.sql:1:19: HAVING on a result that changes would need to take rows back, which is not supported yet \
+             (write EMIT FINAL over windows, or filter in a second query)",
+        ),
+    ] {
+        same_text(&refused(text), expected);
+    }
+}
+
+#[test]
+fn all_bad_statements_are_reported_in_one_go() {
+    let text =
+        refused("CREATE STREAM x AS SELECT nope FROM quakes;\nCREATE STREAM y AS SELECT id FROM nowhere;");
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+/// Compares texts so that a failure shows what was found in full.
+#[track_caller]
+fn same_text(found: &str, expected: &str) {
+    assert!(found == expected, "found:\n{found}\nexpected:\n{expected}");
+}

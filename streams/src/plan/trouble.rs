@@ -1,0 +1,137 @@
+//! What is said when a query cannot be planned: DataFusion's errors turned into findings with a place, and the shapes
+//! that cannot run on endless input, each with its reason and what to write instead.
+
+use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::logical_expr::LogicalPlan;
+
+use super::context::{NoRelation, functions};
+use crate::diagnostic::{Finding, Position, did_you_mean};
+use crate::sql::catalog::Catalog;
+use crate::sql::parse::{Name, Select};
+
+/// Says what DataFusion could not plan, in our words where we know better; `words` are the query's, to find the place.
+pub(super) fn finding(error: &DataFusionError, catalog: &Catalog, at: Position, words: &[Name]) -> Finding {
+    let place = |name: &str| {
+        let bare = name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
+        words.iter().find(|word| word.text.to_lowercase() == bare).map_or(at, |word| word.at)
+    };
+    match error.find_root() {
+        DataFusionError::External(inner) => {
+            if let Some(NoRelation(name)) = inner.downcast_ref::<NoRelation>() {
+                return Finding::new(place(name), inner.to_string())
+                    .maybe_hint(did_you_mean(name, catalog.names()));
+            }
+            Finding::new(at, inner.to_string())
+        }
+        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
+            SchemaError::FieldNotFound { field, valid_fields } => {
+                let known: Vec<&str> = valid_fields.iter().map(|field| field.name()).collect();
+                let hint = did_you_mean(&field.name, known.iter().copied())
+                    .or_else(|| (!known.is_empty()).then(|| format!("columns here: {}", known.join(", "))));
+                Finding::new(place(&field.name), format!("no column `{}`", field.name)).maybe_hint(hint)
+            }
+            SchemaError::AmbiguousReference { field } => {
+                Finding::new(place(&field.name), format!("column `{}` is ambiguous", field.name))
+                    .hint("write relation.column")
+            }
+            other => Finding::new(at, lower_first(&other.to_string())),
+        },
+        other => planning(&other.strip_backtrace(), at, &place, error),
+    }
+}
+
+fn planning(text: &str, at: Position, place: &dyn Fn(&str) -> Position, error: &DataFusionError) -> Finding {
+    let text = text.trim_start_matches("Error during planning: ");
+    let text = text.trim_start_matches("This feature is not implemented: ");
+    if let Some(name) = text.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
+        let known = functions().scalar.keys().chain(functions().aggregate.keys()).map(String::as_str);
+        return Finding::new(place(name), format!("no function `{name}`"))
+            .maybe_hint(did_you_mean(name, known));
+    }
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span).filter(|span| span.start.line > 0);
+    let at = span
+        .map_or(at, |span| Position { line: span.start.line as usize, column: span.start.column as usize });
+    Finding::new(at, lower_first(text))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        // A name in capitals stays as it is.
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            format!("{}{}", first.to_lowercase(), &text[first.len_utf8()..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Refuses what cannot run on an endless input within a bounded state, or not yet.
+pub(super) fn refuse_unsupported(plan: &LogicalPlan, select: &Select) -> Result<(), Finding> {
+    if let Some((keywords, message, hint)) = unsupported(plan) {
+        let at = keywords
+            .iter()
+            .find_map(|keyword| select.words.iter().find(|word| word.text == *keyword))
+            .map_or(select.at, |word| word.at);
+        return Err(Finding::new(at, message).hint(hint));
+    }
+    let subquery = plan.expressions().iter().any(|expression| {
+        use datafusion::common::tree_node::TreeNode;
+        use datafusion::logical_expr::Expr;
+        expression
+            .exists(|inner| {
+                Ok(matches!(inner, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)))
+            })
+            .unwrap_or(false)
+    });
+    if subquery {
+        return Err(Finding::new(
+            select.at,
+            "a subquery inside an expression joins two relations, which is not supported yet",
+        )
+        .hint("filter or aggregate one relation at a time"));
+    }
+    plan.inputs().into_iter().try_for_each(|input| refuse_unsupported(input, select))
+}
+
+type Reason = (&'static [&'static str], &'static str, &'static str);
+
+fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
+    Some(match plan {
+        LogicalPlan::Join(_) => (
+            &["join"],
+            "joins are not supported yet",
+            "read one relation per query; enrich records in a transform of the source or sink",
+        ),
+        LogicalPlan::Sort(_) => (
+            &["order"],
+            "ORDER BY would wait for the end of a stream that has none",
+            "leave it out: results within a window leave in the order of their key",
+        ),
+        LogicalPlan::Limit(_) => (
+            &["limit", "offset", "fetch"],
+            "LIMIT would depend on when rows arrive",
+            "leave it out, or filter with WHERE",
+        ),
+        LogicalPlan::Union(_) => (
+            &["union"],
+            "UNION is not supported yet",
+            "declare a stream and write one INSERT INTO … SELECT per input",
+        ),
+        LogicalPlan::Distinct(_) => (
+            &["distinct"],
+            "SELECT DISTINCT would remember every row for ever",
+            "GROUP BY the columns within a window: FROM TUMBLE(…)",
+        ),
+        LogicalPlan::Window(_) => {
+            (&["over"], "OVER is not supported yet", "aggregate within TUMBLE or HOP windows")
+        }
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
+            (&["select"], "the query reads no stream or table", "name one in FROM")
+        }
+        LogicalPlan::RecursiveQuery(_) => {
+            (&["recursive"], "recursive queries are not supported", "unroll the steps")
+        }
+        LogicalPlan::Unnest(_) => (&["unnest"], "UNNEST is not supported yet", "index the array: column[1]"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,128 @@
+//! The relations a program has declared so far, each a typed view of one topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::sql::sqlparser::ast;
+
+use super::parse::RelationKind;
+
+/// Columns every relation has beside the declared ones; read only when a query names them.
+pub(crate) const METADATA_COLUMNS: [&str; 4] = ["_key", "_partition", "_offset", "_timestamp"];
+
+/// A typed view of one topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Relation {
+    pub name: String,
+    pub kind: RelationKind,
+    pub topic: String,
+    pub schema: SchemaRef,
+    pub watermark: Option<RelationWatermark>,
+    /// Columns whose text is the record key, in the key's order; empty if the key carries no column.
+    pub key: Vec<String>,
+    pub format: ValueFormat,
+    pub key_format: KeyFormat,
+    pub value_columns: ValueColumns,
+    pub mode: ChangeMode,
+    pub partitions: Option<i32>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RelationWatermark {
+    pub column: String,
+    /// Over the relation's columns; a timestamp that no later row is expected to be older than.
+    pub expression: ast::Expr,
+}
+
+/// How a record value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueFormat {
+    /// One JSON object per record.
+    Json,
+    /// One line of comma-separated fields in the order of the columns.
+    Csv,
+    /// The whole value is the one column.
+    Raw,
+}
+
+/// How the key columns become the record key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// The text of one column; a JSON array for several. What any producer would write.
+    Text,
+    /// A JSON value for one column, a JSON array for several.
+    Json,
+}
+
+/// Which columns the record value repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueColumns {
+    All,
+    NoKey,
+}
+
+/// What a record on an edge means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeMode {
+    /// Each record is a new fact.
+    Append,
+    /// A record replaces the one of the same key; no value deletes it.
+    Upsert,
+}
+
+impl ChangeMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeMode::Append => "append",
+            ChangeMode::Upsert => "upsert",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    relations: BTreeMap<String, Arc<Relation>>,
+}
+
+impl Catalog {
+    pub fn get(&self, name: &str) -> Option<&Arc<Relation>> {
+        self.relations.get(name)
+    }
+
+    pub fn insert(&mut self, relation: Relation) -> Arc<Relation> {
+        let relation = Arc::new(relation);
+        self.relations.insert(relation.name.clone(), relation.clone());
+        relation
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.relations.keys().map(String::as_str)
+    }
+
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+}
+
+impl Relation {
+    /// The declared columns, and behind them the metadata columns among `wanted`.
+    pub fn schema_with(&self, wanted: &[&'static str]) -> SchemaRef {
+        let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
+        for name in wanted {
+            if self.schema.field_with_name(name).is_err() {
+                fields.push(Arc::new(Field::new(*name, metadata_type(name), true)));
+            }
+        }
+        Arc::new(Schema::new(fields))
+    }
+}
+
+fn metadata_type(name: &str) -> DataType {
+    match name {
+        "_partition" => DataType::Int32,
+        "_offset" => DataType::Int64,
+        "_timestamp" => DataType::Timestamp(TimeUnit::Millisecond, None),
+        _ => DataType::Utf8,
+    }
+}

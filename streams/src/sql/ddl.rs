@@ -1,0 +1,208 @@
+//! What `CREATE STREAM|TABLE name (columns…) WITH (…)` declares, and the options a relation can have.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::sql::sqlparser::ast;
+
+use super::catalog::{
+    ChangeMode, KeyFormat, METADATA_COLUMNS, Relation, RelationWatermark, ValueColumns, ValueFormat,
+};
+use super::parse::{Declare, Name, RelationKind, WithOption};
+use crate::diagnostic::{Finding, did_you_mean};
+
+/// Most partitions a topic may be asked to have.
+const MAX_PARTITIONS: i32 = 10_000;
+
+/// Longest topic name (Kafka's own limit).
+const MAX_TOPIC_LENGTH: usize = 249;
+
+/// The options of a `WITH` clause, checked one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub topic: Option<String>,
+    pub format: Option<ValueFormat>,
+    pub key: Option<(Vec<String>, crate::diagnostic::Position)>,
+    pub key_format: Option<KeyFormat>,
+    pub value_columns: Option<ValueColumns>,
+    pub partitions: Option<i32>,
+}
+
+const OPTIONS: [&str; 7] =
+    ["topic", "format", "value_format", "key", "key_format", "value_columns", "partitions"];
+
+impl Options {
+    pub fn read(written: &[WithOption]) -> Result<Options, Finding> {
+        let mut options = Options::default();
+        for option in written {
+            let value = option.value.as_str();
+            match option.key.text.as_str() {
+                "topic" | "kafka_topic" => options.topic = Some(checked_topic(option)?),
+                "format" | "value_format" => {
+                    options.format = Some(choice(
+                        option,
+                        &[("json", ValueFormat::Json), ("csv", ValueFormat::Csv), ("raw", ValueFormat::Raw)],
+                    )?);
+                }
+                "key" => {
+                    let columns = value.split(',').map(|name| name.trim().to_owned()).collect();
+                    options.key = Some((columns, option.value_at));
+                }
+                "key_format" => {
+                    options.key_format =
+                        Some(choice(option, &[("text", KeyFormat::Text), ("json", KeyFormat::Json)])?);
+                }
+                "value_columns" => {
+                    options.value_columns =
+                        Some(choice(option, &[("all", ValueColumns::All), ("no-key", ValueColumns::NoKey)])?);
+                }
+                "partitions" => {
+                    let partitions = value.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count));
+                    options.partitions = Some(partitions.ok_or_else(|| {
+                        Finding::new(option.value_at, format!("`{value}` is not a number of partitions"))
+                            .hint(format!("a whole number from 1 to {MAX_PARTITIONS}"))
+                    })?);
+                }
+                other => {
+                    return Err(Finding::new(option.key.at, format!("no option `{other}`"))
+                        .hint(did_you_mean(other, OPTIONS).unwrap_or_else(|| OPTIONS.join(", "))));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn choice<T: Copy>(option: &WithOption, choices: &[(&str, T)]) -> Result<T, Finding> {
+    let written = option.value.to_lowercase();
+    if let Some((_, found)) = choices.iter().find(|(name, _)| *name == written) {
+        return Ok(*found);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let message = format!("`{}` is not a value of option `{}`", option.value, option.key.text);
+    let hint = did_you_mean(&written, names.iter().copied()).unwrap_or_else(|| names.join(", "));
+    Err(Finding::new(option.value_at, message).hint(hint))
+}
+
+fn checked_topic(option: &WithOption) -> Result<String, Finding> {
+    if is_topic_name(&option.value) {
+        return Ok(option.value.clone());
+    }
+    Err(Finding::new(option.value_at, format!("`{}` cannot be a topic's name", option.value))
+        .hint("letters, digits, `.`, `_` and `-`, at most 249 of them"))
+}
+
+pub(crate) fn is_topic_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_TOPIC_LENGTH
+        && name != "."
+        && name != ".."
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Turns the declaration into a relation; `types` plans the column types.
+pub(crate) fn declare(
+    written: &Declare,
+    types: impl Fn(&ast::ColumnDef) -> Result<Arc<Field>, String>,
+) -> Result<Relation, Finding> {
+    let options = Options::read(&written.options)?;
+    let mut fields: Vec<Arc<Field>> = Vec::new();
+    for column in &written.columns {
+        let name = &column.name;
+        if METADATA_COLUMNS.contains(&name.text.as_str()) {
+            return Err(Finding::new(
+                name.at,
+                format!("`{}` is a metadata column of every relation", name.text),
+            )
+            .hint("leave it out: queries can name it as it is"));
+        }
+        if fields.iter().any(|field| field.name() == &name.text) {
+            return Err(Finding::new(name.at, format!("column `{}` is declared twice", name.text)));
+        }
+        let planned = types(&column.definition).map_err(|reason| Finding::new(name.at, reason))?;
+        let field = planned.as_ref().clone().with_name(&name.text);
+        fields.push(Arc::new(field));
+    }
+    if fields.is_empty() {
+        return Err(Finding::new(written.name.at, "a relation has at least one column"));
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let relation = Relation {
+        name: written.name.text.clone(),
+        kind: written.kind,
+        topic: topic(&options, &written.name)?,
+        watermark: declared_watermark(written, &schema)?,
+        key: declared_key(written, &options, &schema)?,
+        schema,
+        format: options.format.unwrap_or(ValueFormat::Json),
+        key_format: options.key_format.unwrap_or(KeyFormat::Text),
+        value_columns: options.value_columns.unwrap_or(ValueColumns::All),
+        mode: match written.kind {
+            RelationKind::Stream => ChangeMode::Append,
+            RelationKind::Table => ChangeMode::Upsert,
+        },
+        partitions: options.partitions,
+    };
+    check_format(written, &relation)?;
+    Ok(relation)
+}
+
+/// The `topic` option, or the relation's own name.
+pub(crate) fn topic(options: &Options, name: &Name) -> Result<String, Finding> {
+    if let Some(topic) = &options.topic {
+        return Ok(topic.clone());
+    }
+    if is_topic_name(&name.text) {
+        return Ok(name.text.clone());
+    }
+    Err(Finding::new(name.at, format!("`{}` cannot be a topic's name", name.text))
+        .hint("name one: WITH (topic = '…')"))
+}
+
+fn declared_watermark(written: &Declare, schema: &Schema) -> Result<Option<RelationWatermark>, Finding> {
+    let Some(watermark) = &written.watermark else { return Ok(None) };
+    let column = &watermark.column;
+    let field = schema.field_with_name(&column.text).map_err(|_| no_column(column, schema))?;
+    if !matches!(field.data_type(), DataType::Timestamp(..)) {
+        return Err(Finding::new(column.at, format!("`{}` is not a TIMESTAMP", column.text))
+            .hint("declare it as TIMESTAMP: RFC 3339 text and milliseconds since 1970 are both read"));
+    }
+    Ok(Some(RelationWatermark { column: column.text.clone(), expression: watermark.expression.clone() }))
+}
+
+fn declared_key(written: &Declare, options: &Options, schema: &Schema) -> Result<Vec<String>, Finding> {
+    let mut key: Vec<Name> = written.primary_key.clone();
+    if let Some((columns, at)) = &options.key {
+        let named: Vec<Name> = columns.iter().map(|text| Name { text: text.clone(), at: *at }).collect();
+        if !key.is_empty() && key.iter().map(|name| &name.text).ne(named.iter().map(|name| &name.text)) {
+            return Err(Finding::new(*at, "the option `key` and PRIMARY KEY name different columns"));
+        }
+        key = named;
+    }
+    if let Some(unknown) = key.iter().find(|name| schema.field_with_name(&name.text).is_err()) {
+        return Err(no_column(unknown, schema));
+    }
+    if key.is_empty() && written.kind == RelationKind::Table {
+        return Err(Finding::new(written.name.at, format!("table `{}` has no key", written.name.text))
+            .hint("declare PRIMARY KEY (column): a table's rows replace each other by key"));
+    }
+    Ok(key.into_iter().map(|name| name.text).collect())
+}
+
+fn check_format(written: &Declare, relation: &Relation) -> Result<(), Finding> {
+    if relation.value_columns == ValueColumns::NoKey {
+        return Err(Finding::new(written.name.at, "columns cannot be read from the record key yet")
+            .hint("leave `value_columns` out: the value carries every column"));
+    }
+    let raw_type = matches!(relation.schema.field(0).data_type(), DataType::Utf8 | DataType::Binary);
+    if relation.format == ValueFormat::Raw && (relation.schema.fields().len() != 1 || !raw_type) {
+        return Err(Finding::new(written.name.at, "format `raw` reads the whole value as one column")
+            .hint("declare one column of type TEXT or BYTEA"));
+    }
+    Ok(())
+}
+
+fn no_column(name: &Name, schema: &Schema) -> Finding {
+    let known = schema.fields().iter().map(|field| field.name().as_str());
+    Finding::new(name.at, format!("no column `{}`", name.text)).maybe_hint(did_you_mean(&name.text, known))
+}
