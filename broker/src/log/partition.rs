@@ -1,0 +1,431 @@
+//! The owner of one partition: joins the pure decisions of `crate::partition` with the log's files, under one lock.
+//!
+//! An append checks outside the lock, then decides, writes (page cache) and applies under it; readers take limits and
+//! segments under the lock and read without it. Two locks, always in this order: `inner`, then a segment's own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millstream_protocol::record_batch::{
+    Batch, BatchError, BuildError, ControlMarker, HEADER_BYTES, control_batch,
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::checkpoint::{self, LEADER_EPOCHS};
+use super::config::{FlushPolicy, LogConfig, TimestampType};
+use super::directory::{PartitionName, Shared};
+use super::disk::DiskError;
+use super::progress::{Durability, Progress, Standing};
+use super::reader::ReadHint;
+use super::records;
+use super::recovery::Opened;
+use super::segments::Log;
+use super::writer::{StampedBatch, WriteError};
+use crate::partition::append::{AppendRefusal, AppendRules, Origin, check_batch};
+use crate::partition::batch::{self, Marker};
+use crate::partition::{Decision, PartitionState};
+
+/// Sequential readers remembered per partition, so that each next read needs no index.
+pub(super) const READ_HINTS: usize = 8;
+
+#[derive(Debug)]
+pub struct Partition {
+    pub(super) name: PartitionName,
+    topic_id: [u8; 16],
+    pub(super) shared: Arc<Shared>,
+    pub(super) inner: Mutex<Inner>,
+    pub(super) hints: Mutex<Vec<ReadHint>>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub log: Log,
+    pub state: PartitionState,
+    pub standing: Standing,
+    /// Everything before is on disk.
+    pub recovery_point: i64,
+    /// Leader epochs on file.
+    stored_epochs: Vec<(i32, i64)>,
+    /// Where the newest producer snapshot outside a segment's start lies.
+    pub stop_snapshot: Option<i64>,
+    flush_queued: bool,
+    unflushed_records: u64,
+}
+
+/// The outcome of an append.
+#[derive(Debug)]
+pub struct Appended {
+    pub base_offset: i64,
+    pub last_offset: i64,
+    /// Milliseconds under LogAppendTime, or of the original for a duplicate; otherwise -1.
+    pub log_append_time_ms: i64,
+    pub log_start_offset: i64,
+    /// The batch was there already (an idempotent producer's retry).
+    pub duplicate: bool,
+    pub durability: Durability,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("append to {partition}: {refusal}")]
+    Refused { partition: PartitionName, refusal: AppendRefusal },
+    /// Nothing was written; the same append may succeed once there is space.
+    #[error("append to {partition}: {source}")]
+    DiskFull { partition: PartitionName, source: WriteError },
+    #[error("append to {partition}: {source}")]
+    Storage { partition: PartitionName, source: WriteError },
+    #[error("append to {partition}: the log folder failed before ({reason}); repair it and restart")]
+    FolderFailed { partition: PartitionName, reason: String },
+    #[error("build marker for {partition}: {source}")]
+    Marker { partition: PartitionName, source: BuildError },
+    #[error("append to {partition}: it is closed")]
+    Closed { partition: PartitionName },
+}
+
+impl Partition {
+    pub(super) fn new(name: PartitionName, topic_id: [u8; 16], shared: Arc<Shared>, opened: Opened) -> Self {
+        let Opened { log, state, stop_snapshot } = opened;
+        let progress = watch::Sender::new(progress_of(&state, Standing::Open));
+        let stored_epochs = state.epochs.entries().to_vec();
+        let inner = Inner {
+            recovery_point: state.log_end_offset,
+            log,
+            state,
+            standing: Standing::Open,
+            stored_epochs,
+            stop_snapshot,
+            flush_queued: false,
+            unflushed_records: 0,
+        };
+        Self { name, topic_id, shared, inner: Mutex::new(inner), hints: Mutex::default(), progress }
+    }
+
+    pub fn name(&self) -> &PartitionName {
+        &self.name
+    }
+
+    pub fn topic_id(&self) -> [u8; 16] {
+        self.topic_id
+    }
+
+    /// Wakes once per change of what consumers may see.
+    pub fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Offset behind the last record, visible or not.
+    pub fn log_end_offset(&self) -> i64 {
+        self.inner.lock().state.log_end_offset
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.inner.lock().log.size_bytes()
+    }
+
+    /// Runs with the present state: producers, epochs, offsets. Keep it short, appends wait.
+    pub fn with_state<T>(&self, look: impl FnOnce(&PartitionState) -> T) -> T {
+        look(&self.inner.lock().state)
+    }
+
+    pub fn set_config(&self, config: Arc<LogConfig>) {
+        let mut inner = self.inner.lock();
+        inner.log.set_config(config);
+    }
+
+    /// Leads from now on in this epoch: it is stamped on what follows.
+    pub fn lead(&self, leader_epoch: i32) {
+        let mut inner = self.inner.lock();
+        inner.state.leader_epoch = inner.state.leader_epoch.max(leader_epoch);
+    }
+
+    /// Begins to verify a producer's transaction with its coordinator: `None` when it is open here already, otherwise
+    /// the guard that the first append must bring (KIP-890).
+    pub fn begin_verification(&self, producer_id: i64) -> Option<u64> {
+        let mut inner = self.inner.lock();
+        if inner.state.has_open_transaction(producer_id) {
+            return None;
+        }
+        Some(inner.state.producers.begin_verification(producer_id))
+    }
+
+    /// Appends whole batches: all or none, in this order. Never blocks on a flush; `acks=all` waits for
+    /// [`Appended::durability`]. `guard` is what [`Partition::begin_verification`] gave, where that is asked for.
+    pub fn append(
+        self: &Arc<Self>,
+        batches: Bytes,
+        origin: Origin,
+        guard: Option<u64>,
+    ) -> Result<Appended, AppendError> {
+        let now_ms = self.shared.now_ms();
+        let config = self.inner.lock().log.config().clone();
+        let mut prepared =
+            prepare(batches, origin, &config, now_ms).map_err(|refusal| self.refused(refusal))?;
+
+        let mut inner = self.inner.lock();
+        self.check_open(&inner)?;
+        let decision = {
+            let facts: Vec<_> = prepared.iter().map(|stamped| (stamped.batch, stamped.marker)).collect();
+            inner.state.decide(&facts, origin, guard).map_err(|refusal| self.refused(refusal))?
+        };
+        if let Decision::Duplicate(original) = decision {
+            return Ok(Appended {
+                base_offset: original.first_offset(),
+                last_offset: original.last_offset,
+                log_append_time_ms: original.timestamp,
+                log_start_offset: inner.state.log_start_offset,
+                duplicate: true,
+                durability: self.durability(&inner, original.last_offset + 1),
+            });
+        }
+        let base_offset = if origin == Origin::Replication {
+            prepared.first().map_or(inner.state.log_end_offset, |first| first.batch.base_offset)
+        } else {
+            assign_offsets(&mut prepared, &inner.state)
+        };
+        self.write(&mut inner, &prepared, now_ms)?;
+        let end_offset = inner.state.log_end_offset;
+        let records =
+            prepared.iter().map(|stamped| u64::from(stamped.batch.record_count.unsigned_abs())).sum();
+        self.after_append(&mut inner, records);
+        let log_append_time =
+            config.timestamp_type == TimestampType::LogAppendTime && origin != Origin::Replication;
+        Ok(Appended {
+            base_offset,
+            last_offset: end_offset - 1,
+            log_append_time_ms: if log_append_time { now_ms } else { -1 },
+            log_start_offset: inner.state.log_start_offset,
+            duplicate: false,
+            durability: self.durability(&inner, end_offset),
+        })
+    }
+
+    /// Appends the marker that ends a producer's transaction here.
+    pub fn append_marker(
+        self: &Arc<Self>,
+        producer_id: i64,
+        producer_epoch: i16,
+        marker: Marker,
+    ) -> Result<Appended, AppendError> {
+        let kind = if marker.committed { ControlMarker::Commit } else { ControlMarker::Abort };
+        let now_ms = self.shared.now_ms();
+        let batch = control_batch(kind, producer_id, producer_epoch, marker.coordinator_epoch, now_ms)
+            .map_err(|source| AppendError::Marker { partition: self.name.clone(), source })?;
+        self.append(batch, Origin::Coordinator, None)
+    }
+
+    /// Forces to disk what was appended until now, moves the recovery point, and under
+    /// [`FlushPolicy::OnAcknowledge`] the high watermark. A failure poisons the log folder.
+    pub(super) fn flush(&self) {
+        if let Err(error) = self.try_flush() {
+            self.shared.poison(&error);
+        }
+    }
+
+    pub(super) fn try_flush(&self) -> Result<(), DiskError> {
+        let (work, end_offset, epochs, directory) = {
+            let mut inner = self.inner.lock();
+            inner.flush_queued = false;
+            if inner.standing != Standing::Open {
+                return Ok(());
+            }
+            inner.unflushed_records = 0;
+            let entries = inner.state.epochs.entries();
+            let epochs = (entries != inner.stored_epochs).then(|| entries.to_vec());
+            (inner.log.take_unsynced()?, inner.state.log_end_offset, epochs, inner.log.directory().clone())
+        };
+        if let Some(epochs) = &epochs {
+            self.store_epochs(&directory, epochs)?;
+        }
+        work.sync(&*self.shared.disk)?;
+        let mut inner = self.inner.lock();
+        // A truncation meanwhile may have taken some of it away again.
+        inner.recovery_point = inner.recovery_point.max(end_offset.min(inner.state.log_end_offset));
+        if let Some(epochs) = epochs {
+            inner.stored_epochs = epochs;
+        }
+        if inner.state.advance_high_watermark(end_offset) {
+            self.publish(&inner);
+        }
+        Ok(())
+    }
+
+    pub(super) fn store_epochs(&self, directory: &Path, epochs: &[(i32, i64)]) -> Result<(), DiskError> {
+        checkpoint::write_leader_epochs(&*self.shared.disk, &directory.join(LEADER_EPOCHS), epochs)
+    }
+
+    /// Tells all who wait what is visible now.
+    pub(super) fn publish(&self, inner: &Inner) {
+        let now = progress_of(&inner.state, inner.standing);
+        self.progress.send_if_modified(|progress| std::mem::replace(progress, now) != now);
+    }
+
+    /// Tells all who wait that the log folder failed.
+    pub(super) fn fail(&self) {
+        self.progress.send_if_modified(|progress| {
+            let was_open = progress.standing == Standing::Open;
+            progress.standing = if was_open { Standing::Failed } else { progress.standing };
+            was_open
+        });
+    }
+
+    fn check_open(&self, inner: &Inner) -> Result<(), AppendError> {
+        if let Some(reason) = self.shared.failure() {
+            return Err(AppendError::FolderFailed {
+                partition: self.name.clone(),
+                reason: reason.to_owned(),
+            });
+        }
+        if inner.standing != Standing::Open {
+            return Err(AppendError::Closed { partition: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    fn refused(&self, refusal: AppendRefusal) -> AppendError {
+        AppendError::Refused { partition: self.name.clone(), refusal }
+    }
+
+    /// Writes the batches and takes them into the state.
+    fn write(&self, inner: &mut Inner, prepared: &[StampedBatch], now_ms: i64) -> Result<(), AppendError> {
+        inner
+            .log
+            .append(prepared, &inner.state.producers, now_ms)
+            .map_err(|error| self.write_failed(error))?;
+        for stamped in prepared {
+            if let Some(aborted) = inner.state.apply(&stamped.batch, stamped.marker) {
+                // The marker is in the log: without its index entry the files would contradict each other.
+                inner.log.note_aborted(&aborted).map_err(|error| {
+                    self.write_failed(match error {
+                        WriteError::DiskFull(error) => WriteError::Failed(error),
+                        other => other,
+                    })
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_failed(&self, source: WriteError) -> AppendError {
+        let partition = self.name.clone();
+        match source {
+            WriteError::DiskFull(_) => AppendError::DiskFull { partition, source },
+            _ => {
+                self.shared.poison(&source);
+                AppendError::Storage { partition, source }
+            }
+        }
+    }
+
+    /// Has appended data flushed as the policy says, and published when it needs no flush.
+    fn after_append(self: &Arc<Self>, inner: &mut Inner, records: u64) {
+        inner.unflushed_records += records;
+        let flush = inner.log.config().flush;
+        let end_offset = inner.state.log_end_offset;
+        match flush {
+            FlushPolicy::OnAcknowledge => self.queue_flush(inner),
+            FlushPolicy::Interval { messages, every } => {
+                let rolled = !inner.log.unsynced.is_empty();
+                if rolled || messages.is_some_and(|messages| inner.unflushed_records >= messages) {
+                    self.queue_flush(inner);
+                } else if let Some(every) = every.filter(|_| inner.unflushed_records == records) {
+                    self.shared.flushes.push_later(self.clone(), every);
+                }
+                if inner.state.advance_high_watermark(end_offset) {
+                    self.publish(inner);
+                }
+            }
+        }
+    }
+
+    fn queue_flush(self: &Arc<Self>, inner: &mut Inner) {
+        if !std::mem::replace(&mut inner.flush_queued, true) {
+            self.shared.flushes.push(self.clone());
+        }
+    }
+
+    fn durability(&self, inner: &Inner, end_offset: i64) -> Durability {
+        if inner.state.high_watermark >= end_offset {
+            Durability::reached(end_offset)
+        } else {
+            Durability::pending(end_offset, self.progress.subscribe())
+        }
+    }
+}
+
+fn progress_of(state: &PartitionState, standing: Standing) -> Progress {
+    Progress {
+        high_watermark: state.high_watermark,
+        last_stable_offset: state.last_stable_offset(),
+        log_start_offset: state.log_start_offset,
+        standing,
+    }
+}
+
+/// Splits a request's bytes into batches and checks each: header, size, checksum, times and, where they matter, keys.
+/// Needs no lock. Headers are copied to be stamped; records stay where they are.
+fn prepare(
+    mut batches: Bytes,
+    origin: Origin,
+    config: &LogConfig,
+    now_ms: i64,
+) -> Result<Vec<StampedBatch>, AppendRefusal> {
+    let rules = AppendRules {
+        max_batch_bytes: config.max_message_bytes,
+        timestamp_before_max_ms: config.timestamp_before_max_ms,
+        timestamp_after_max_ms: config.timestamp_after_max_ms,
+        log_append_time: config.timestamp_type == TimestampType::LogAppendTime,
+    };
+    if batches.is_empty() {
+        return Err(AppendRefusal::InvalidRecord { reason: "there is no batch" });
+    }
+    let total = batches.len() as u64;
+    if total > config.segment_bytes {
+        return Err(AppendRefusal::LargerThanSegment {
+            size_bytes: total,
+            limit_bytes: config.segment_bytes,
+        });
+    }
+    let mut prepared = Vec::with_capacity(1);
+    while !batches.is_empty() {
+        let whole = Batch::split_from(&mut batches).map_err(refusal_of)?;
+        let mut header = *whole.header();
+        check_batch(&header, origin, &rules, now_ms)?;
+        whole.verify_crc().map_err(refusal_of)?;
+        if config.compact && origin != Origin::Replication && !header.is_control() {
+            records::check_keys(&whole)?;
+        }
+        let marker = batch::marker(&whole);
+        let records = whole.into_bytes().slice(HEADER_BYTES..);
+        if rules.log_append_time && origin != Origin::Replication {
+            batch::stamp_append_time(&mut header, &records, now_ms);
+        }
+        prepared.push(StampedBatch { batch: header, marker, header: header.to_bytes(), records });
+    }
+    Ok(prepared)
+}
+
+fn refusal_of(error: BatchError) -> AppendRefusal {
+    match error {
+        BatchError::UnsupportedMagic(magic @ 0..2) => AppendRefusal::UnsupportedFormat { magic },
+        other => AppendRefusal::CorruptBatch { reason: other.to_string() },
+    }
+}
+
+/// Gives the batches their place at the log's end. Returns the first offset.
+fn assign_offsets(prepared: &mut [StampedBatch], state: &PartitionState) -> i64 {
+    let mut next = state.log_end_offset;
+    for stamped in prepared {
+        stamped.batch.base_offset = next;
+        stamped.batch.partition_leader_epoch = state.leader_epoch;
+        stamped.header = stamped.batch.to_bytes();
+        next = stamped.batch.last_offset() + 1;
+    }
+    state.log_end_offset
+}

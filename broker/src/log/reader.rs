@@ -1,0 +1,184 @@
+//! Reading whole batches from a partition's segments, and finding offsets by time. Runs without the partition's lock,
+//! over segments and limits taken under it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millstream_protocol::record_batch::{BatchHeader, HEADER_BYTES};
+
+use super::buffer::BufferPool;
+use super::disk::Attempt;
+use super::scan::Step;
+use super::segment::{LOG, Located, Segment, SegmentError};
+
+/// What to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadRequest {
+    pub offset: i64,
+    /// Batches from here on are not visible.
+    pub visible_end: i64,
+    pub max_bytes: usize,
+    /// Return the first batch even if it alone exceeds `max_bytes` (KIP-74).
+    pub at_least_one: bool,
+}
+
+/// Whole batches of one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadBatches {
+    pub records: Bytes,
+    /// Offset behind the last batch; the asked offset when there is none.
+    pub next_offset: i64,
+    /// Where that offset's batch lies.
+    pub end: Option<ReadHint>,
+}
+
+/// A known place: the batch that starts with `offset` begins at `position` of the segment at `base_offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadHint {
+    pub offset: i64,
+    pub base_offset: i64,
+    pub position: u64,
+}
+
+/// Reads from the first of `segments` that holds anything at or behind the asked offset.
+pub fn read(
+    segments: &[Arc<Segment>],
+    request: ReadRequest,
+    hint: Option<ReadHint>,
+    pool: &BufferPool,
+) -> Result<ReadBatches, SegmentError> {
+    let nothing = ReadBatches { records: Bytes::new(), next_offset: request.offset, end: None };
+    if request.offset >= request.visible_end || (request.max_bytes == 0 && !request.at_least_one) {
+        return Ok(nothing);
+    }
+    for segment in segments {
+        let known =
+            hint.filter(|hint| hint.offset == request.offset && hint.base_offset == segment.base_offset());
+        let position = match known {
+            Some(hint) => Some(hint.position).filter(|position| *position < segment.size_bytes()),
+            None => segment.locate(request.offset)?.map(|located| located.position),
+        };
+        if let Some(position) = position {
+            return read_from(segment, position, request, pool);
+        }
+    }
+    Ok(nothing)
+}
+
+fn read_from(
+    segment: &Arc<Segment>,
+    position: u64,
+    request: ReadRequest,
+    pool: &BufferPool,
+) -> Result<ReadBatches, SegmentError> {
+    let file = segment.log_file()?;
+    let available = usize::try_from(segment.size_bytes() - position).unwrap_or(usize::MAX);
+    let mut wanted = request.max_bytes.max(HEADER_BYTES).min(available);
+    loop {
+        let mut buffer = pool.take(wanted);
+        let target = &mut buffer.as_mut_slice()[..wanted];
+        let filled = file.read_at(target, position).attempt("read", &segment.path(LOG))?;
+        let whole = whole_batches(&target[..filled], request)
+            .map_err(|(at, reason)| segment.broken(position + at as u64, reason))?;
+        if whole.size_bytes == 0 && request.at_least_one && whole.first_bytes > wanted {
+            if whole.first_bytes > available {
+                return Err(
+                    segment.broken(position, format!("batch of {} bytes is cut off", whole.first_bytes))
+                );
+            }
+            wanted = whole.first_bytes;
+            continue;
+        }
+        let end = ReadHint {
+            offset: whole.next_offset,
+            base_offset: segment.base_offset(),
+            position: position + whole.size_bytes as u64,
+        };
+        return Ok(ReadBatches {
+            records: if whole.size_bytes == 0 { Bytes::new() } else { buffer.freeze(whole.size_bytes) },
+            next_offset: whole.next_offset,
+            end: (whole.size_bytes > 0).then_some(end),
+        });
+    }
+}
+
+struct Whole {
+    size_bytes: usize,
+    next_offset: i64,
+    first_bytes: usize,
+}
+
+/// How much of `bytes` is whole, visible batches.
+fn whole_batches(bytes: &[u8], request: ReadRequest) -> Result<Whole, (usize, String)> {
+    let mut whole = Whole { size_bytes: 0, next_offset: request.offset, first_bytes: 0 };
+    while let Some(rest) = bytes.get(whole.size_bytes..).filter(|rest| rest.len() >= HEADER_BYTES) {
+        let batch = BatchHeader::parse(rest).map_err(|fault| (whole.size_bytes, fault.to_string()))?;
+        if batch.base_offset >= request.visible_end {
+            break;
+        }
+        if whole.size_bytes == 0 {
+            whole.first_bytes = batch.size_bytes();
+        }
+        let fits =
+            batch.size_bytes() <= rest.len() && whole.size_bytes + batch.size_bytes() <= request.max_bytes;
+        if !fits && !(whole.size_bytes == 0 && request.at_least_one && batch.size_bytes() <= rest.len()) {
+            break;
+        }
+        whole.size_bytes += batch.size_bytes();
+        whole.next_offset = batch.last_offset() + 1;
+    }
+    Ok(whole)
+}
+
+/// The first batch with a record at or after `timestamp`, ignoring what lies before `log_start_offset`.
+pub fn find_time(
+    segments: &[Arc<Segment>],
+    timestamp: i64,
+    log_start_offset: i64,
+) -> Result<Option<(Arc<Segment>, Located)>, SegmentError> {
+    for segment in segments {
+        if segment.size_bytes() == 0 || segment.newest_timestamp()? < timestamp {
+            continue;
+        }
+        let Some(mut located) = segment.locate_time(timestamp)? else { continue };
+        if located.batch.last_offset() < log_start_offset {
+            // Found in the part that DeleteRecords took away: look on from the log's start.
+            let Some(from) = segment.locate(log_start_offset)? else { continue };
+            match first_from(segment, from.position, timestamp)? {
+                Some(later) => located = later,
+                None => continue,
+            }
+        }
+        return Ok(Some((segment.clone(), located)));
+    }
+    Ok(None)
+}
+
+fn first_from(segment: &Segment, position: u64, timestamp: i64) -> Result<Option<Located>, SegmentError> {
+    let mut scan = segment.scan(position)?;
+    loop {
+        let position = scan.position();
+        match scan.step().attempt("read", &segment.path(LOG))? {
+            Step::Batch(batch) if batch.max_timestamp_ms >= timestamp => {
+                return Ok(Some(Located { position, batch }));
+            }
+            Step::Batch(_) => {}
+            Step::End => return Ok(None),
+            Step::Broken(reason) => return Err(segment.broken(position, reason)),
+        }
+    }
+}
+
+/// The bytes of one located batch.
+pub fn read_located(segment: &Segment, located: Located, pool: &BufferPool) -> Result<Bytes, SegmentError> {
+    let size = located.batch.size_bytes();
+    let mut buffer = pool.take(size);
+    let file = segment.log_file()?;
+    let filled = file
+        .read_at(&mut buffer.as_mut_slice()[..size], located.position)
+        .attempt("read", &segment.path(LOG))?;
+    if filled < size {
+        return Err(segment.broken(located.position, format!("batch of {size} bytes is cut off")));
+    }
+    Ok(buffer.freeze(size))
+}
