@@ -52,7 +52,7 @@ impl Request for AddOffsetsToTxnRequest {
     const KEY: ApiKey = ApiKey::AddOffsetsToTxn;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 4;
-    type Response = AddOffsetsToTxnResponse;
+    type Response = crate::messages::AddOffsetsToTxnResponse;
 }
 
 /// Versions 0 to 4.

@@ -200,7 +200,7 @@ impl Request for AddPartitionsToTxnRequest {
     const KEY: ApiKey = ApiKey::AddPartitionsToTxn;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = AddPartitionsToTxnResponse;
+    type Response = crate::messages::AddPartitionsToTxnResponse;
 }
 
 /// Versions 0 to 5.

@@ -142,7 +142,7 @@ impl Request for AlterClientQuotasRequest {
     const KEY: ApiKey = ApiKey::AlterClientQuotas;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = AlterClientQuotasResponse;
+    type Response = crate::messages::AlterClientQuotasResponse;
 }
 
 /// Versions 0 to 1.

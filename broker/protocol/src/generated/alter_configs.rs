@@ -111,7 +111,7 @@ impl Request for AlterConfigsRequest {
     const KEY: ApiKey = ApiKey::AlterConfigs;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = AlterConfigsResponse;
+    type Response = crate::messages::AlterConfigsResponse;
 }
 
 /// Versions 0 to 2.

@@ -113,7 +113,7 @@ impl Request for AlterPartitionReassignmentsRequest {
     const KEY: ApiKey = ApiKey::AlterPartitionReassignments;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = AlterPartitionReassignmentsResponse;
+    type Response = crate::messages::AlterPartitionReassignmentsResponse;
 }
 
 /// Versions 0 to 1.

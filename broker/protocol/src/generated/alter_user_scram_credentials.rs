@@ -104,7 +104,7 @@ impl Request for AlterUserScramCredentialsRequest {
     const KEY: ApiKey = ApiKey::AlterUserScramCredentials;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = AlterUserScramCredentialsResponse;
+    type Response = crate::messages::AlterUserScramCredentialsResponse;
 }
 
 /// Versions 0 to 0.

@@ -96,7 +96,7 @@ impl Request for ApiVersionsRequest {
     const KEY: ApiKey = ApiKey::ApiVersions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = ApiVersionsResponse;
+    type Response = crate::messages::ApiVersionsResponse;
 }
 
 /// Versions 0 to 5.

@@ -37,7 +37,7 @@ impl Request for ConsumerGroupDescribeRequest {
     const KEY: ApiKey = ApiKey::ConsumerGroupDescribe;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = ConsumerGroupDescribeResponse;
+    type Response = crate::messages::ConsumerGroupDescribeResponse;
 }
 
 /// Versions 0 to 1.

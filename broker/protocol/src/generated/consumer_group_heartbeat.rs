@@ -148,7 +148,7 @@ impl Request for ConsumerGroupHeartbeatRequest {
     const KEY: ApiKey = ApiKey::ConsumerGroupHeartbeat;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = ConsumerGroupHeartbeatResponse;
+    type Response = crate::messages::ConsumerGroupHeartbeatResponse;
 }
 
 /// Versions 0 to 1.

@@ -114,7 +114,7 @@ impl Request for CreateAclsRequest {
     const KEY: ApiKey = ApiKey::CreateAcls;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 3;
-    type Response = CreateAclsResponse;
+    type Response = crate::messages::CreateAclsResponse;
 }
 
 /// Versions 1 to 3.

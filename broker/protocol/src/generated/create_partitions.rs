@@ -114,7 +114,7 @@ impl Request for CreatePartitionsRequest {
     const KEY: ApiKey = ApiKey::CreatePartitions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 3;
-    type Response = CreatePartitionsResponse;
+    type Response = crate::messages::CreatePartitionsResponse;
 }
 
 /// Versions 0 to 3.

@@ -166,7 +166,7 @@ impl Request for CreateTopicsRequest {
     const KEY: ApiKey = ApiKey::CreateTopics;
     const MIN_VERSION: i16 = 2;
     const MAX_VERSION: i16 = 7;
-    type Response = CreateTopicsResponse;
+    type Response = crate::messages::CreateTopicsResponse;
 }
 
 /// Versions 2 to 7.

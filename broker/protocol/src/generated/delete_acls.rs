@@ -114,7 +114,7 @@ impl Request for DeleteAclsRequest {
     const KEY: ApiKey = ApiKey::DeleteAcls;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 3;
-    type Response = DeleteAclsResponse;
+    type Response = crate::messages::DeleteAclsResponse;
 }
 
 /// Versions 1 to 3.

@@ -39,7 +39,7 @@ impl Request for DeleteGroupsRequest {
     const KEY: ApiKey = ApiKey::DeleteGroups;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 3;
-    type Response = DeleteGroupsResponse;
+    type Response = crate::messages::DeleteGroupsResponse;
 }
 
 /// Versions 0 to 3.

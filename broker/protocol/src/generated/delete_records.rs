@@ -105,7 +105,7 @@ impl Request for DeleteRecordsRequest {
     const KEY: ApiKey = ApiKey::DeleteRecords;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = DeleteRecordsResponse;
+    type Response = crate::messages::DeleteRecordsResponse;
 }
 
 /// Versions 0 to 2.

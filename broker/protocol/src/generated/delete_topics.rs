@@ -95,7 +95,7 @@ impl Request for DeleteTopicsRequest {
     const KEY: ApiKey = ApiKey::DeleteTopics;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 6;
-    type Response = DeleteTopicsResponse;
+    type Response = crate::messages::DeleteTopicsResponse;
 }
 
 /// Versions 1 to 6.

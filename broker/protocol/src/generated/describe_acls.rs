@@ -87,7 +87,7 @@ impl Request for DescribeAclsRequest {
     const KEY: ApiKey = ApiKey::DescribeAcls;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 3;
-    type Response = DescribeAclsResponse;
+    type Response = crate::messages::DescribeAclsResponse;
 }
 
 /// Versions 1 to 3.

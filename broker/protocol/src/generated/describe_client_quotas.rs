@@ -79,7 +79,7 @@ impl Request for DescribeClientQuotasRequest {
     const KEY: ApiKey = ApiKey::DescribeClientQuotas;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = DescribeClientQuotasResponse;
+    type Response = crate::messages::DescribeClientQuotasResponse;
 }
 
 /// Versions 0 to 1.

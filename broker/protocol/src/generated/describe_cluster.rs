@@ -67,7 +67,7 @@ impl Request for DescribeClusterRequest {
     const KEY: ApiKey = ApiKey::DescribeCluster;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = DescribeClusterResponse;
+    type Response = crate::messages::DescribeClusterResponse;
 }
 
 /// Versions 0 to 2.

@@ -94,7 +94,7 @@ impl Request for DescribeConfigsRequest {
     const KEY: ApiKey = ApiKey::DescribeConfigs;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 4;
-    type Response = DescribeConfigsResponse;
+    type Response = crate::messages::DescribeConfigsResponse;
 }
 
 /// Versions 1 to 4.

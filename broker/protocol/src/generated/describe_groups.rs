@@ -58,7 +58,7 @@ impl Request for DescribeGroupsRequest {
     const KEY: ApiKey = ApiKey::DescribeGroups;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 6;
-    type Response = DescribeGroupsResponse;
+    type Response = crate::messages::DescribeGroupsResponse;
 }
 
 /// Versions 0 to 6.

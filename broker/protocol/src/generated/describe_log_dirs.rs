@@ -75,7 +75,7 @@ impl Request for DescribeLogDirsRequest {
     const KEY: ApiKey = ApiKey::DescribeLogDirs;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 5;
-    type Response = DescribeLogDirsResponse;
+    type Response = crate::messages::DescribeLogDirsResponse;
 }
 
 /// Versions 1 to 5.

@@ -62,7 +62,7 @@ impl Request for DescribeProducersRequest {
     const KEY: ApiKey = ApiKey::DescribeProducers;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = DescribeProducersResponse;
+    type Response = crate::messages::DescribeProducersResponse;
 }
 
 /// Versions 0 to 0.

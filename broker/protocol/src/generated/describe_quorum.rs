@@ -79,7 +79,7 @@ impl Request for DescribeQuorumRequest {
     const KEY: ApiKey = ApiKey::DescribeQuorum;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = DescribeQuorumResponse;
+    type Response = crate::messages::DescribeQuorumResponse;
 }
 
 /// Versions 0 to 2.

@@ -94,7 +94,7 @@ impl Request for DescribeTopicPartitionsRequest {
     const KEY: ApiKey = ApiKey::DescribeTopicPartitions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = DescribeTopicPartitionsResponse;
+    type Response = crate::messages::DescribeTopicPartitionsResponse;
 }
 
 /// Versions 0 to 0.

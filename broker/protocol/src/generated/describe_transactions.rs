@@ -33,7 +33,7 @@ impl Request for DescribeTransactionsRequest {
     const KEY: ApiKey = ApiKey::DescribeTransactions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = DescribeTransactionsResponse;
+    type Response = crate::messages::DescribeTransactionsResponse;
 }
 
 /// Versions 0 to 0.

@@ -54,7 +54,7 @@ impl Request for DescribeUserScramCredentialsRequest {
     const KEY: ApiKey = ApiKey::DescribeUserScramCredentials;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = DescribeUserScramCredentialsResponse;
+    type Response = crate::messages::DescribeUserScramCredentialsResponse;
 }
 
 /// Versions 0 to 0.

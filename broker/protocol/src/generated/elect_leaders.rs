@@ -100,7 +100,7 @@ impl Request for ElectLeadersRequest {
     const KEY: ApiKey = ApiKey::ElectLeaders;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = ElectLeadersResponse;
+    type Response = crate::messages::ElectLeadersResponse;
 }
 
 /// Versions 0 to 2.

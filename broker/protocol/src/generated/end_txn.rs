@@ -51,7 +51,7 @@ impl Request for EndTxnRequest {
     const KEY: ApiKey = ApiKey::EndTxn;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = EndTxnResponse;
+    type Response = crate::messages::EndTxnResponse;
 }
 
 /// Versions 0 to 5.

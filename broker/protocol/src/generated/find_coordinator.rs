@@ -76,7 +76,7 @@ impl Request for FindCoordinatorRequest {
     const KEY: ApiKey = ApiKey::FindCoordinator;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 6;
-    type Response = FindCoordinatorResponse;
+    type Response = crate::messages::FindCoordinatorResponse;
 }
 
 /// Versions 0 to 6.

@@ -32,7 +32,7 @@ impl Request for GetTelemetrySubscriptionsRequest {
     const KEY: ApiKey = ApiKey::GetTelemetrySubscriptions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = GetTelemetrySubscriptionsResponse;
+    type Response = crate::messages::GetTelemetrySubscriptionsResponse;
 }
 
 /// Versions 0 to 0.

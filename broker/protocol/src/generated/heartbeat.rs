@@ -62,7 +62,7 @@ impl Request for HeartbeatRequest {
     const KEY: ApiKey = ApiKey::Heartbeat;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 4;
-    type Response = HeartbeatResponse;
+    type Response = crate::messages::HeartbeatResponse;
 }
 
 /// Versions 0 to 4.

@@ -116,7 +116,7 @@ impl Request for IncrementalAlterConfigsRequest {
     const KEY: ApiKey = ApiKey::IncrementalAlterConfigs;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = IncrementalAlterConfigsResponse;
+    type Response = crate::messages::IncrementalAlterConfigsResponse;
 }
 
 /// Versions 0 to 1.

@@ -118,7 +118,7 @@ impl Request for InitProducerIdRequest {
     const KEY: ApiKey = ApiKey::InitProducerId;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 6;
-    type Response = InitProducerIdResponse;
+    type Response = crate::messages::InitProducerIdResponse;
 }
 
 /// Versions 0 to 6.

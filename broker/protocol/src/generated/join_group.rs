@@ -155,7 +155,7 @@ impl Request for JoinGroupRequest {
     const KEY: ApiKey = ApiKey::JoinGroup;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 9;
-    type Response = JoinGroupResponse;
+    type Response = crate::messages::JoinGroupResponse;
 }
 
 /// Versions 0 to 9.

@@ -111,7 +111,7 @@ impl Request for LeaveGroupRequest {
     const KEY: ApiKey = ApiKey::LeaveGroup;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = LeaveGroupResponse;
+    type Response = crate::messages::LeaveGroupResponse;
 }
 
 /// Versions 0 to 5.

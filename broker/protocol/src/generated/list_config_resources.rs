@@ -45,7 +45,7 @@ impl Request for ListConfigResourcesRequest {
     const KEY: ApiKey = ApiKey::ListConfigResources;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = ListConfigResourcesResponse;
+    type Response = crate::messages::ListConfigResourcesResponse;
 }
 
 /// Versions 0 to 1.

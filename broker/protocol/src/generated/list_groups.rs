@@ -62,7 +62,7 @@ impl Request for ListGroupsRequest {
     const KEY: ApiKey = ApiKey::ListGroups;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = ListGroupsResponse;
+    type Response = crate::messages::ListGroupsResponse;
 }
 
 /// Versions 0 to 5.

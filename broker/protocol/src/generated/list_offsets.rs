@@ -148,7 +148,7 @@ impl Request for ListOffsetsRequest {
     const KEY: ApiKey = ApiKey::ListOffsets;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 11;
-    type Response = ListOffsetsResponse;
+    type Response = crate::messages::ListOffsetsResponse;
 }
 
 /// Versions 1 to 11.

@@ -73,7 +73,7 @@ impl Request for ListPartitionReassignmentsRequest {
     const KEY: ApiKey = ApiKey::ListPartitionReassignments;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = ListPartitionReassignmentsResponse;
+    type Response = crate::messages::ListPartitionReassignmentsResponse;
 }
 
 /// Versions 0 to 0.

@@ -82,7 +82,7 @@ impl Request for ListTransactionsRequest {
     const KEY: ApiKey = ApiKey::ListTransactions;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = ListTransactionsResponse;
+    type Response = crate::messages::ListTransactionsResponse;
 }
 
 /// Versions 0 to 2.

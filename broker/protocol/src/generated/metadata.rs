@@ -144,7 +144,7 @@ impl Request for MetadataRequest {
     const KEY: ApiKey = ApiKey::Metadata;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 13;
-    type Response = MetadataResponse;
+    type Response = crate::messages::MetadataResponse;
 }
 
 /// Versions 0 to 13.

@@ -35,7 +35,8 @@ mod describe_user_scram_credentials;
 mod elect_leaders;
 mod end_txn;
 pub(crate) mod error_codes;
-mod fetch;
+mod fetch_request;
+mod fetch_response;
 mod find_coordinator;
 mod get_telemetry_subscriptions;
 mod heartbeat;
@@ -175,10 +176,10 @@ pub use elect_leaders::{
     ReplicaElectionResult,
 };
 pub use end_txn::{EndTxnRequest, EndTxnResponse};
-pub use fetch::{
-    AbortedTransaction, FetchEpochEndOffset, FetchLeaderIdAndEpoch, FetchNodeEndpoint, FetchPartition,
-    FetchPartitionData, FetchReplicaState, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
-    ForgottenTopic, SnapshotId,
+pub use fetch_request::{FetchPartition, FetchReplicaState, FetchRequest, FetchTopic, ForgottenTopic};
+pub use fetch_response::{
+    AbortedTransaction, FetchEpochEndOffset, FetchLeaderIdAndEpoch, FetchNodeEndpoint, FetchPartitionData,
+    FetchResponse, FetchableTopicResponse, SnapshotId,
 };
 pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 pub use get_telemetry_subscriptions::{GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse};

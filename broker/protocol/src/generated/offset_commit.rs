@@ -202,7 +202,7 @@ impl Request for OffsetCommitRequest {
     const KEY: ApiKey = ApiKey::OffsetCommit;
     const MIN_VERSION: i16 = 2;
     const MAX_VERSION: i16 = 10;
-    type Response = OffsetCommitResponse;
+    type Response = crate::messages::OffsetCommitResponse;
 }
 
 /// Versions 2 to 10.

@@ -78,7 +78,7 @@ impl Request for OffsetDeleteRequest {
     const KEY: ApiKey = ApiKey::OffsetDelete;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = OffsetDeleteResponse;
+    type Response = crate::messages::OffsetDeleteResponse;
 }
 
 /// Versions 0 to 0.

@@ -244,7 +244,7 @@ impl Request for OffsetFetchRequest {
     const KEY: ApiKey = ApiKey::OffsetFetch;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 10;
-    type Response = OffsetFetchResponse;
+    type Response = crate::messages::OffsetFetchResponse;
 }
 
 /// Versions 1 to 10.

@@ -128,7 +128,7 @@ impl Request for OffsetForLeaderEpochRequest {
     const KEY: ApiKey = ApiKey::OffsetForLeaderEpoch;
     const MIN_VERSION: i16 = 2;
     const MAX_VERSION: i16 = 4;
-    type Response = OffsetForLeaderEpochResponse;
+    type Response = crate::messages::OffsetForLeaderEpochResponse;
 }
 
 /// Versions 2 to 4.

@@ -140,7 +140,7 @@ impl Request for ProduceRequest {
     const KEY: ApiKey = ApiKey::Produce;
     const MIN_VERSION: i16 = 3;
     const MAX_VERSION: i16 = 13;
-    type Response = ProduceResponse;
+    type Response = crate::messages::ProduceResponse;
 }
 
 /// Versions 3 to 13.

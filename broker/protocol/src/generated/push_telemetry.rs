@@ -51,7 +51,7 @@ impl Request for PushTelemetryRequest {
     const KEY: ApiKey = ApiKey::PushTelemetry;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 0;
-    type Response = PushTelemetryResponse;
+    type Response = crate::messages::PushTelemetryResponse;
 }
 
 /// Versions 0 to 0.

@@ -7,7 +7,6 @@ use crate::api::kind_conversions;
 use crate::{ApiKey, DecodeError, Decoder, EncodeError, Encoder, Message};
 
 /// A response of any API.
-#[expect(clippy::large_enum_variant, reason = "moved a few times per request, not kept in bulk")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResponseKind {
     Produce(ProduceResponse),

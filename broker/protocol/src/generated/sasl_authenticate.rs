@@ -41,7 +41,7 @@ impl Request for SaslAuthenticateRequest {
     const KEY: ApiKey = ApiKey::SaslAuthenticate;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = SaslAuthenticateResponse;
+    type Response = crate::messages::SaslAuthenticateResponse;
 }
 
 /// Versions 0 to 2.

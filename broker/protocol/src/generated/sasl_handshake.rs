@@ -31,7 +31,7 @@ impl Request for SaslHandshakeRequest {
     const KEY: ApiKey = ApiKey::SaslHandshake;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 1;
-    type Response = SaslHandshakeResponse;
+    type Response = crate::messages::SaslHandshakeResponse;
 }
 
 /// Versions 0 to 1.

@@ -135,7 +135,7 @@ impl Request for SyncGroupRequest {
     const KEY: ApiKey = ApiKey::SyncGroup;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 5;
-    type Response = SyncGroupResponse;
+    type Response = crate::messages::SyncGroupResponse;
 }
 
 /// Versions 0 to 5.

@@ -229,7 +229,7 @@ impl Request for TxnOffsetCommitRequest {
     const KEY: ApiKey = ApiKey::TxnOffsetCommit;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 6;
-    type Response = TxnOffsetCommitResponse;
+    type Response = crate::messages::TxnOffsetCommitResponse;
 }
 
 /// Versions 0 to 6.

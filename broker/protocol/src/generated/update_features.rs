@@ -113,7 +113,7 @@ impl Request for UpdateFeaturesRequest {
     const KEY: ApiKey = ApiKey::UpdateFeatures;
     const MIN_VERSION: i16 = 0;
     const MAX_VERSION: i16 = 2;
-    type Response = UpdateFeaturesResponse;
+    type Response = crate::messages::UpdateFeaturesResponse;
 }
 
 /// Versions 0 to 2.

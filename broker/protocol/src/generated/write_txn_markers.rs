@@ -117,7 +117,7 @@ impl Request for WriteTxnMarkersRequest {
     const KEY: ApiKey = ApiKey::WriteTxnMarkers;
     const MIN_VERSION: i16 = 1;
     const MAX_VERSION: i16 = 2;
-    type Response = WriteTxnMarkersResponse;
+    type Response = crate::messages::WriteTxnMarkersResponse;
 }
 
 /// Versions 1 to 2.

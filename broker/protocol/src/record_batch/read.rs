@@ -176,15 +176,13 @@ impl RecordSet {
         if header.record_count < 1 || header.last_offset_delta != header.record_count - 1 {
             return Err(inconsistent("the last offset does not fit the number of records"));
         }
-        let mut expected = header.base_offset;
-        for (index, record) in (0..).zip(self) {
+        for (index, record) in (0i32..).zip(self) {
             let record = record?;
             let invalid =
                 |problem| BatchError::InvalidRecord { base_offset: header.base_offset, index, problem };
-            if record.offset != expected {
+            if record.offset != header.base_offset.wrapping_add(i64::from(index)) {
                 return Err(invalid("its offset does not follow the one before"));
             }
-            expected += 1;
             for record_header in record.headers {
                 record_header.map_err(invalid)?;
             }

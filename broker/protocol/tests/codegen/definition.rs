@@ -111,7 +111,7 @@ fn read(path: &Path) -> Definition {
         let words: Vec<&str> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
         match words.as_slice() {
             [] => {}
-            ["#", ..] | ["#"] => definition.comment.push(line.trim_start_matches('#').trim().to_owned()),
+            ["#", ..] => definition.comment.push(line.trim_start_matches('#').trim().to_owned()),
             ["api", key, name, rest @ ..] => {
                 definition.api = Some(Api { key: key.parse().expect("key"), name: (*name).to_owned() });
                 versions = read_versions(rest);

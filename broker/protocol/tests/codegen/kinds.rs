@@ -82,8 +82,7 @@ fn kind_enum(names: &[&str], role: Role) -> String {
     format!(
         "//! One enum over the {plural} of all APIs.\n\nuse super::*;\n\
          use crate::api::kind_conversions;\nuse crate::{{ApiKey, DecodeError, Decoder, EncodeError, Encoder, Message}};\n\n\
-         /// {doc}\n#[expect(clippy::large_enum_variant, reason = \"moved a few times per request, not kept in bulk\")]\n\
-         #[derive(Debug, Clone, PartialEq)]\npub enum {kind} {{ {variants} }}\n\n\
+         /// {doc}\n#[derive(Debug, Clone, PartialEq)]\npub enum {kind} {{ {variants} }}\n\n\
          impl {kind} {{\n/// The API that it belongs to.\n\
          pub const fn key(&self) -> ApiKey {{ match self {{ {keys} }} }}\n\n\
          /// Appends the wire form of `version`, without header.\n\

@@ -14,7 +14,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use definition::Definition;
+use definition::{Definition, Message};
+
+/// Fields above which a definition becomes two files.
+const MODULE_FIELDS_MAX: usize = 55;
 
 /// Head of every generated file.
 const HEAD: &str = "// Generated from `definitions/` by `tests/codegen`; do not edit.\n\n";
@@ -46,8 +49,8 @@ pub fn crate_folder() -> PathBuf {
 fn generate() -> BTreeMap<String, String> {
     let definitions = definition::read_all();
     let mut files = BTreeMap::new();
-    for definition in &definitions {
-        files.insert(format!("{}.rs", definition.module), structs::emit(definition));
+    for module in modules(&definitions) {
+        files.insert(format!("{}.rs", module.name), structs::emit(module.definition, module.messages));
     }
     files.extend(kinds::emit(&definitions));
     files.insert("error_codes.rs".to_owned(), error_codes::emit());
@@ -55,18 +58,45 @@ fn generate() -> BTreeMap<String, String> {
     files.into_iter().map(|(name, text)| (name, rustfmt(&format!("{HEAD}{text}")))).collect()
 }
 
+/// A generated file of structures.
+struct Module<'a> {
+    name: String,
+    definition: &'a Definition,
+    messages: &'a [Message],
+}
+
+/// One module per definition, or two where request and response together would make too long a file.
+fn modules(definitions: &[Definition]) -> Vec<Module<'_>> {
+    let mut modules = Vec::new();
+    for definition in definitions {
+        let messages = definition.messages.as_slice();
+        let name = &definition.module;
+        let fields =
+            messages.iter().flat_map(|message| &message.structs).map(|structure| structure.fields.len());
+        if definition.api.is_some() && fields.sum::<usize>() > MODULE_FIELDS_MAX {
+            let (request, response) = messages.split_at(1);
+            modules.push(Module { name: format!("{name}_request"), definition, messages: request });
+            modules.push(Module { name: format!("{name}_response"), definition, messages: response });
+        } else {
+            modules.push(Module { name: name.clone(), definition, messages });
+        }
+    }
+    modules
+}
+
 fn emit_module_list(definitions: &[Definition]) -> String {
     let mut text = String::from(
         "pub(crate) mod api_key;\npub(crate) mod request_kind;\npub(crate) mod response_kind;\npub(crate) mod error_codes;\n",
     );
-    for definition in definitions {
-        writeln!(text, "mod {};", definition.module).unwrap();
+    let modules = modules(definitions);
+    for module in &modules {
+        writeln!(text, "mod {};", module.name).unwrap();
     }
     text.push('\n');
-    for definition in definitions {
-        let names = definition.messages.iter().flat_map(|message| &message.structs);
+    for module in &modules {
+        let names = module.messages.iter().flat_map(|message| &message.structs);
         let names: Vec<&str> = names.map(|structure| structure.name.as_str()).collect();
-        writeln!(text, "pub use {}::{{{}}};", definition.module, names.join(", ")).unwrap();
+        writeln!(text, "pub use {}::{{{}}};", module.name, names.join(", ")).unwrap();
     }
     text
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::definition::{Definition, Field, Kind, Message, Role, Struct, Versions};
 
-pub fn emit(definition: &Definition) -> String {
+pub fn emit(definition: &Definition, messages: &[Message]) -> String {
     let mut body = String::new();
-    for message in &definition.messages {
+    for message in messages {
         for (index, structure) in message.structs.iter().enumerate() {
             let writer = Writer { message, structure, is_message: index == 0 };
             body.push_str(&writer.declaration());
@@ -31,8 +31,12 @@ pub fn emit(definition: &Definition) -> String {
 }
 
 fn imports(body: &str) -> String {
-    let names = ["ApiKey", "Message", "Request", "Response", "Uuid"];
-    let used: Vec<&str> = names.into_iter().filter(|name| uses_name(body, name)).collect();
+    let mut used = vec!["Message"];
+    used.extend(["ApiKey", "Uuid"].into_iter().filter(|name| uses_name(body, name)));
+    // Not by name alone: `Response` is also the name of an associated type.
+    used.extend(
+        ["Request", "Response"].into_iter().filter(|role| body.contains(&format!("impl {role} for "))),
+    );
     let primitives = ["TagWriter", "decodable", "encodable"];
     let primitives: Vec<&str> = primitives.into_iter().filter(|name| uses_name(body, name)).collect();
     format!(
@@ -52,7 +56,7 @@ fn role_impl(message: &Message, api: &str) -> String {
     match message.role {
         Role::Request => format!(
             "impl Request for {name} {{ const KEY: ApiKey = ApiKey::{api}; const MIN_VERSION: i16 = {low}; \
-             const MAX_VERSION: i16 = {high}; type Response = {api}Response; }}\n\n"
+             const MAX_VERSION: i16 = {high}; type Response = crate::messages::{api}Response; }}\n\n"
         ),
         Role::Response => format!("impl Response for {name} {{ const KEY: ApiKey = ApiKey::{api}; }}\n\n"),
         Role::Data => String::new(),
