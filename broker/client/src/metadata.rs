@@ -220,6 +220,11 @@ impl Client {
         }
     }
 
+    /// Changes with every refresh.
+    pub(crate) fn metadata_generation(&self) -> u64 {
+        self.shared.metadata.generation()
+    }
+
     pub(crate) fn retry_backoff(&self) -> Backoff {
         let spread = Arc::as_ptr(&self.shared) as u64;
         Backoff::new(self.shared.config.retry_backoff, self.shared.config.retry_backoff_max, spread)

@@ -3,15 +3,24 @@
 //! A background task keeps fetching; [`Consumer::poll`] hands out one partition's whole batches at a time. Records are
 //! decoded by whoever reads them, straight from the bytes that came from the node.
 
+mod assigned;
+mod fetcher;
+mod session;
+mod visible;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use millstream_protocol::ErrorCode;
+use millstream_protocol::record_batch::{Batch, Record};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use assigned::Shared;
+use fetcher::Fetcher;
 
 use crate::client::Client;
-use crate::connection::CallError;
 use crate::metadata::MetadataError;
+use crate::offsets::{self, ListOffsetsError, ListedOffset};
 use crate::topic::TopicPartition;
 
 /// Whether records of open and aborted transactions are read.
@@ -102,7 +111,7 @@ pub enum ConsumeError {
     #[error("topic to consume cannot be used: {source}")]
     Topic { source: MetadataError },
     #[error("offsets cannot be looked up: {source}")]
-    Call { source: CallError },
+    Offsets { source: ListOffsetsError },
     #[error("{place} is not assigned to this consumer")]
     NotAssigned { place: TopicPartition },
 }
@@ -110,6 +119,12 @@ pub enum ConsumeError {
 impl From<MetadataError> for ConsumeError {
     fn from(source: MetadataError) -> Self {
         ConsumeError::Topic { source }
+    }
+}
+
+impl From<ListOffsetsError> for ConsumeError {
+    fn from(source: ListOffsetsError) -> Self {
+        ConsumeError::Offsets { source }
     }
 }
 
@@ -122,83 +137,170 @@ pub struct Fetched {
     pub start_offset: i64,
     /// Where reading goes on after this piece: the offset to commit.
     pub next_offset: i64,
-    /// Each one whole record batch (magic 2), still compressed. May be empty, when only markers were passed.
-    pub batches: Vec<Bytes>,
+    /// Still compressed. May be empty, when only markers or aborted records were passed.
+    pub batches: Vec<Batch>,
     pub high_watermark: i64,
     /// −1 when the node does not tell.
     pub last_stable_offset: i64,
     pub log_start_offset: i64,
+    /// One batch may decompress to at most this.
+    pub decompressed_bytes_max: usize,
 }
 
-/// Reads explicitly assigned partitions.
+impl Fetched {
+    /// Calls `visit` with every record in order, borrowed from the batch.
+    pub fn for_each(&self, mut visit: impl FnMut(Record<'_>)) -> Result<(), ConsumeError> {
+        for batch in &self.batches {
+            let corrupt = |error: millstream_protocol::record_batch::BatchError| ConsumeError::Corrupt {
+                place: self.place.clone(),
+                offset: batch.header().base_offset,
+                reason: error.to_string(),
+            };
+            let records = batch.records(self.decompressed_bytes_max).map_err(corrupt)?;
+            for record in &records {
+                let record = record.map_err(corrupt)?;
+                if record.offset >= self.start_offset {
+                    visit(record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the checksum of every batch. The fetching task does not: within one process the bytes come straight
+    /// from the log, and across a network TCP has its own.
+    pub fn verify(&self) -> Result<(), ConsumeError> {
+        for batch in &self.batches {
+            batch.verify_crc().map_err(|error| ConsumeError::Corrupt {
+                place: self.place.clone(),
+                offset: batch.header().base_offset,
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads explicitly assigned partitions. Dropping it ends its task.
 pub struct Consumer {
     client: Client,
     config: Arc<ConsumerConfig>,
+    shared: Arc<Shared>,
+    _stop: DropGuard,
 }
 
 impl Consumer {
     pub(crate) fn new(client: Client, config: ConsumerConfig) -> Consumer {
-        Consumer { client, config: Arc::new(config) }
+        let config = Arc::new(config);
+        let shared = Arc::new(Shared::new());
+        let stop = CancellationToken::new();
+        let fetcher = Fetcher::new(client.clone(), config.clone(), shared.clone());
+        tokio::spawn(fetcher.run(stop.clone()));
+        Consumer { client, config, shared, _stop: stop.drop_guard() }
     }
 
-    /// Replaces the whole assignment. Partitions that stay keep neither position nor buffered data: they start anew.
+    /// Replaces the whole assignment; everything starts anew.
     pub async fn assign(&mut self, partitions: Vec<StartAt>) -> Result<(), ConsumeError> {
+        self.remove(&self.assignment());
         self.add(partitions).await
     }
 
-    /// Adds partitions; the others go on undisturbed.
+    /// Adds partitions; the others go on undisturbed. One that is assigned already starts anew.
     pub async fn add(&mut self, partitions: Vec<StartAt>) -> Result<(), ConsumeError> {
         for start in &partitions {
-            self.client.topic(&start.place.topic).await?;
+            let layout = self.client.topic(&start.place.topic).await?;
+            let exists =
+                usize::try_from(start.place.partition).is_ok_and(|number| number < layout.partitions.len());
+            if !exists {
+                return Err(ConsumeError::Topic {
+                    source: MetadataError::UnknownPartition {
+                        topic: start.place.topic.to_string(),
+                        partition: start.place.partition,
+                        partitions: layout.partitions.len(),
+                    },
+                });
+            }
+        }
+        for start in partitions {
+            self.shared.add(start.place, start.start);
         }
         Ok(())
     }
 
     /// Drops partitions and what was fetched of them.
     pub fn remove(&mut self, partitions: &[TopicPartition]) {
-        tracing::trace!(?partitions, "not connected yet");
+        for place in partitions {
+            self.shared.remove(place);
+        }
     }
 
-    /// The next piece of any assigned partition, taking turns; `None` when nothing came within `wait`.
+    /// The next piece of any assigned partition, in the order fetched; `None` when nothing came within `wait`.
+    /// Cancel-safe: a piece is taken out only when it is returned.
     pub async fn poll(&mut self, wait: Duration) -> Result<Option<Fetched>, ConsumeError> {
-        tracing::trace!(?wait, isolation = ?self.config.isolation, "not connected yet");
-        Ok(None)
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let news = self.shared.news.notified();
+            if let Some(next) = self.shared.take() {
+                return next.map(Some);
+            }
+            if tokio::time::timeout_at(deadline, news).await.is_err() {
+                return self.shared.take().transpose();
+            }
+        }
     }
 
     /// Reads on from `offset`; what was fetched before is dropped.
     pub fn seek(&mut self, place: &TopicPartition, offset: i64) -> Result<(), ConsumeError> {
-        tracing::trace!(offset, "not connected yet");
-        Err(ConsumeError::NotAssigned { place: place.clone() })
+        self.seek_to(place, Start::Offset(offset))
+    }
+
+    /// Reads on from a place that may have to be looked up first.
+    pub fn seek_to(&mut self, place: &TopicPartition, start: Start) -> Result<(), ConsumeError> {
+        if self.shared.seek(place, start) {
+            Ok(())
+        } else {
+            Err(ConsumeError::NotAssigned { place: place.clone() })
+        }
     }
 
     /// The offset of the next record that [`Consumer::poll`] will hand out; `None` until a start was found.
     pub fn position(&self, place: &TopicPartition) -> Option<i64> {
-        tracing::trace!(%place, "not connected yet");
-        None
+        self.shared.position(place)
     }
 
+    /// Where the readable records of an assigned partition ended when it was last fetched: its end minus
+    /// [`Consumer::position`] is the lag. `None` before the first fetch.
+    pub fn known_end(&self, place: &TopicPartition) -> Option<i64> {
+        self.shared.known_end(place)
+    }
+
+    /// The assigned partitions, sorted.
     pub fn assignment(&self) -> Vec<TopicPartition> {
-        Vec::new()
+        self.shared.assignment()
     }
 
-    /// Hands out nothing of these partitions until [`Consumer::resume`].
+    /// Hands out nothing of these partitions until [`Consumer::resume`]; what was fetched is kept.
     pub fn pause(&mut self, partitions: &[TopicPartition]) {
-        tracing::trace!(?partitions, "not connected yet");
+        for place in partitions {
+            self.shared.set_paused(place, true);
+        }
     }
 
     pub fn resume(&mut self, partitions: &[TopicPartition]) {
-        tracing::trace!(?partitions, "not connected yet");
+        for place in partitions {
+            self.shared.set_paused(place, false);
+        }
     }
 
     /// The offset after the last readable record of each partition: the last stable offset when reading committed,
     /// else the high watermark. In the order asked.
     pub async fn end_offsets(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ConsumeError> {
-        Ok(vec![0; partitions.len()])
+        self.special_offsets(partitions, offsets::LATEST).await
     }
 
     /// The first offset of each partition. In the order asked.
     pub async fn beginning_offsets(&self, partitions: &[TopicPartition]) -> Result<Vec<i64>, ConsumeError> {
-        Ok(vec![0; partitions.len()])
+        self.special_offsets(partitions, offsets::EARLIEST).await
     }
 
     /// For each partition the first offset whose timestamp is at least the given one (ms since 1970), `None` if there
@@ -207,6 +309,26 @@ impl Consumer {
         &self,
         partitions: &[(TopicPartition, i64)],
     ) -> Result<Vec<Option<i64>>, ConsumeError> {
-        Ok(vec![None; partitions.len()])
+        let listed = self.listed(partitions).await?;
+        Ok(listed.into_iter().map(|found| (found.offset >= 0).then_some(found.offset)).collect())
+    }
+
+    pub(crate) fn is_assigned(&self, place: &TopicPartition) -> bool {
+        self.shared.contains(place)
+    }
+
+    async fn special_offsets(
+        &self,
+        partitions: &[TopicPartition],
+        timestamp: i64,
+    ) -> Result<Vec<i64>, ConsumeError> {
+        let asked: Vec<(TopicPartition, i64)> =
+            partitions.iter().map(|place| (place.clone(), timestamp)).collect();
+        Ok(self.listed(&asked).await?.into_iter().map(|found| found.offset).collect())
+    }
+
+    async fn listed(&self, asked: &[(TopicPartition, i64)]) -> Result<Vec<ListedOffset>, ConsumeError> {
+        let found = self.client.list_offsets(asked, self.config.isolation).await;
+        found.into_iter().map(|result| result.map_err(ConsumeError::from)).collect()
     }
 }

@@ -4,15 +4,31 @@
 //! into it: no allocation, future or channel hop per record. [`Producer::send`] adds a [`Delivery`] for callers that
 //! want each record's offset.
 
+mod accumulator;
+mod batch;
+mod completion;
+mod identity;
+mod line;
 mod partitioner;
+mod sender;
+mod transactional;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use millstream_protocol::ErrorCode;
+use millstream_protocol::compression::Compression;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use completion::Delivery;
+pub(crate) use line::ProducerIdentity;
 pub use partitioner::partition_for_key;
+pub(crate) use transactional::TransactionCell;
+
+use accumulator::{Accumulator, TopicQueues};
+use sender::Sender;
 
 use crate::client::Client;
 use crate::connection::CallError;
@@ -30,12 +46,23 @@ pub enum Acks {
     All,
 }
 
+impl Acks {
+    fn number(self) -> i16 {
+        match self {
+            Acks::None => 0,
+            Acks::Leader => 1,
+            Acks::All => -1,
+        }
+    }
+}
+
 /// Settings of a producer.
 #[derive(Debug, Clone)]
 pub struct ProducerConfig {
     pub acks: Acks,
     /// Retries never double or reorder records (KIP-98). Needs `acks: All`, and is off without.
     pub idempotence: bool,
+    pub compression: Compression,
     /// A batch is sent once it has this many bytes (before compression) …
     pub batch_bytes: usize,
     /// … or once its first record is this old.
@@ -57,6 +84,7 @@ impl Default for ProducerConfig {
         ProducerConfig {
             acks: Acks::All,
             idempotence: true,
+            compression: Compression::None,
             batch_bytes: 256 << 10,
             linger: Duration::from_millis(5),
             buffer_bytes: 64 << 20,
@@ -145,41 +173,65 @@ impl From<MetadataError> for ProduceError {
     }
 }
 
-/// Sends records of any topics. Cheap to clone; clones share batches and memory.
+/// Sends records of any topics. Cheap to clone; clones share batches and memory. Dropping the last clone drops what was
+/// not flushed.
 #[derive(Clone)]
 pub struct Producer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     client: Client,
     config: Arc<ProducerConfig>,
+    accumulator: Arc<Accumulator>,
+    /// Ends the sending task with the last clone.
+    _stop: DropGuard,
 }
 
 /// A producer narrowed to one topic: saves the look-up by name per record.
 #[derive(Clone)]
 pub struct TopicWriter {
     producer: Producer,
-}
-
-/// The outcome of one record, to be awaited at any time or dropped. Every copy resolves alike.
-pub struct Delivery {
-    outcome: Result<RecordMetadata, ProduceError>,
-}
-
-impl Delivery {
-    /// Waits until the record is written, or certainly will not be.
-    pub async fn wait(self) -> Result<RecordMetadata, ProduceError> {
-        self.outcome
-    }
+    topic: Arc<TopicQueues>,
 }
 
 impl Producer {
     pub(crate) fn new(client: Client, config: ProducerConfig) -> Producer {
-        Producer { client, config: Arc::new(config) }
+        Producer::start(client, config, None)
+    }
+
+    /// With a cell, everything is part of transactions, and nothing is accepted before one is begun.
+    pub(crate) fn start(
+        client: Client,
+        config: ProducerConfig,
+        transaction: Option<Arc<TransactionCell>>,
+    ) -> Producer {
+        let config = Arc::new(config);
+        let accumulator = Arc::new(Accumulator::new(config.clone()));
+        if transaction.is_some() {
+            accumulator.refuse(Some(ProduceError::NoTransaction));
+        }
+        let stop = CancellationToken::new();
+        let sender =
+            Sender::new(client.clone(), config.clone(), accumulator.clone(), transaction, stop.clone());
+        tokio::spawn(sender.run());
+        Producer { shared: Arc::new(Shared { client, config, accumulator, _stop: stop.drop_guard() }) }
     }
 
     /// Takes a record over, waiting for room in the buffer if need be. The record is on its way when this returns;
     /// await the [`Delivery`] for its offset.
     pub async fn send(&self, record: Record) -> Result<Delivery, ProduceError> {
-        self.client.topic(&record.topic).await?;
-        Err(ProduceError::Closed)
+        let topic = self.topic_queues(&record.topic).await?;
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            record.headers.iter().map(|header| (header.name.as_str(), header.value.as_deref())).collect();
+        let borrowed = NewRecord {
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &headers,
+            timestamp_ms: record.timestamp_ms,
+        };
+        let (batch, index) = self.shared.accumulator.append(&topic, record.partition, borrowed).await?;
+        Ok(Delivery::new(batch, index))
     }
 
     /// Copies a record into its partition's open batch, waiting for room in the buffer if need be. Failures show up at
@@ -190,41 +242,67 @@ impl Producer {
         partition: Option<i32>,
         record: NewRecord<'_>,
     ) -> Result<(), ProduceError> {
-        self.writer(topic).await?.append(partition, record).await
+        let topic = self.topic_queues(topic).await?;
+        self.shared.accumulator.append(&topic, partition, record).await?;
+        Ok(())
     }
 
-    /// The writer of one topic.
+    /// The writer of one topic, as many partitions as it has now.
     pub async fn writer(&self, topic: &str) -> Result<TopicWriter, ProduceError> {
-        self.client.topic(topic).await?;
-        Ok(TopicWriter { producer: self.clone() })
+        let topic = self.topic_queues(topic).await?;
+        Ok(TopicWriter { producer: self.clone(), topic })
     }
 
     /// Sends everything accepted so far and waits for it. Returns the first failure since the last flush, of whichever
     /// batch; each failure is reported once here (and always by its own [`Delivery`]).
     pub async fn flush(&self) -> Result<(), ProduceError> {
-        Err(ProduceError::Closed)
+        self.shared.accumulator.flush().await
     }
 
     /// Flushes, then ends the sending task. Later calls fail with [`ProduceError::Closed`].
     pub async fn close(&self) -> Result<(), ProduceError> {
-        self.flush().await
+        let flushed = self.flush().await;
+        self.shared.accumulator.close();
+        flushed
+    }
+
+    pub(crate) fn accumulator(&self) -> &Accumulator {
+        &self.shared.accumulator
+    }
+
+    async fn topic_queues(&self, topic: &str) -> Result<Arc<TopicQueues>, ProduceError> {
+        match self.shared.accumulator.topic(topic) {
+            Some(queues) if !self.has_grown(&queues) => Ok(queues),
+            _ => {
+                let creates = self.shared.config.creates_topics;
+                let layout = self.shared.client.topic_layout(topic, creates).await?;
+                Ok(self.shared.accumulator.open_topic(&layout.name, layout.partitions.len()))
+            }
+        }
+    }
+
+    /// Whether metadata has been refreshed since the queues were made and now shows more partitions.
+    fn has_grown(&self, queues: &TopicQueues) -> bool {
+        let generation = self.shared.client.metadata_generation();
+        queues.is_older_than(generation) && {
+            let cluster = self.shared.client.cluster();
+            let partitions = cluster.topics.get(&queues.name).map_or(0, |layout| layout.partitions.len());
+            queues.note_generation(generation);
+            partitions > queues.partitions()
+        }
     }
 }
 
 impl TopicWriter {
     /// How many partitions the topic had when last heard of.
     pub fn partitions(&self) -> usize {
-        0
+        self.topic.partitions()
     }
 
     /// As [`Producer::append`].
+    #[inline]
     pub async fn append(&self, partition: Option<i32>, record: NewRecord<'_>) -> Result<(), ProduceError> {
-        tracing::trace!(
-            ?partition,
-            ?record,
-            batch_bytes = self.producer.config.batch_bytes,
-            "not connected yet"
-        );
-        Err(ProduceError::Closed)
+        self.producer.shared.accumulator.append(&self.topic, partition, record).await?;
+        Ok(())
     }
 }

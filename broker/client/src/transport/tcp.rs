@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use millstream_protocol::messages::ProduceResponse;
-use millstream_protocol::{ApiKey, Decoder, EncodeError, Encoder, RequestKind, ResponseKind};
+use millstream_protocol::{ApiKey, Decoder, RequestKind, ResponseKind, frame};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -127,7 +127,13 @@ impl TcpTransport {
             });
         }
         let correlation_id = waiting.next_correlation_id;
-        let segments = encode_frame(request, version, correlation_id, &self.shared.config.client_id)
+        let header = frame::RequestHeader {
+            api_key: api,
+            api_version: version,
+            correlation_id,
+            client_id: Some(self.shared.config.client_id.clone()),
+        };
+        let encoded = frame::encode_request(&header, request)
             .map_err(|error| TransportError::Encode { api: api.name(), reason: error.to_string() })?;
         waiting.next_correlation_id = correlation_id.wrapping_add(1);
         let receiver = expects_reply.then(|| {
@@ -136,7 +142,7 @@ impl TcpTransport {
             receiver
         });
         // Still under the lock: the order of frames is the order of `calls`.
-        self.frames.send(segments).map_err(|_closed| self.shared.closed_error("writer ended"))?;
+        self.frames.send(encoded.segments).map_err(|_closed| self.shared.closed_error("writer ended"))?;
         Ok(receiver)
     }
 }
@@ -230,27 +236,6 @@ impl Shared {
         drop(call.reply.send(result));
         failure.map_or(Ok(()), Err)
     }
-}
-
-fn encode_frame(
-    request: &RequestKind,
-    version: i16,
-    correlation_id: i32,
-    client_id: &str,
-) -> Result<Vec<Bytes>, EncodeError> {
-    let mut encoder = Encoder::new();
-    encoder.i16(request.key() as i16);
-    encoder.i16(version);
-    encoder.i32(correlation_id);
-    encoder.nullable_string(Some(client_id), true, false)?;
-    if request.key().request_header_version(version) >= 2 {
-        encoder.no_tags();
-    }
-    request.encode(&mut encoder, version)?;
-    let length = encoder.len() as i32;
-    let mut segments = vec![Bytes::copy_from_slice(&length.to_be_bytes())];
-    segments.extend(encoder.finish());
-    Ok(segments)
 }
 
 fn frame_correlation_id(frame: &[u8]) -> Option<i32> {
