@@ -9,6 +9,7 @@
 
 pub mod group;
 pub mod producer_ids;
+pub(crate) mod shell;
 pub mod timers;
 pub mod transaction;
 
@@ -86,6 +87,9 @@ pub enum AppendError {
     NotEnoughReplicas,
     #[error("the coordinator's record is larger than the internal topic allows; commit less metadata")]
     TooLarge,
+    /// Only for records of a transaction.
+    #[error("a newer instance of this producer took over; stop this one")]
+    Fenced,
     #[error("the disk under the coordinator's partition failed; see the broker's log")]
     Storage,
 }
@@ -96,6 +100,7 @@ impl AppendError {
         match self {
             AppendError::NotLeader | AppendError::Storage => ErrorCode::NotCoordinator,
             AppendError::NotEnoughReplicas => ErrorCode::CoordinatorNotAvailable,
+            AppendError::Fenced => ErrorCode::InvalidProducerEpoch,
             AppendError::TooLarge => ErrorCode::InvalidCommitOffsetSize,
         }
     }
