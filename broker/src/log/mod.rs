@@ -33,6 +33,7 @@ mod writer;
 
 pub use config::{DirectoryConfig, FlushPolicy, LogConfig, TimestampType};
 pub use directory::{Clock, DirectoryError, Expected, LogDirectory, PartitionName};
-pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, ReadError};
+pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, MAX_TIMESTAMP, ReadError};
 pub use partition::{AppendError, Appended, Partition};
 pub use progress::{Durability, DurabilityError, Progress, Standing};
+pub use writer::WriteError;

@@ -1,0 +1,201 @@
+//! Produce (key 0), versions 3–13 (advertised from 0): record batches into partitions.
+//!
+//! The append happens before this returns, so requests of one connection keep their order; only the wait for
+//! durability (acks=all) is left to the future. acks=1 doesn't wait, acks=0 gets no response and an error closes
+//! the connection. A duplicate of an idempotent producer succeeds with its first offset. An unknown topic is
+//! created in the background while the client is told to retry. KIPs: 98, 467, 516, 890, 951.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use millstream_protocol::messages::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+};
+use millstream_protocol::{ErrorCode, Uuid};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Answer, Call, Reply, create_topics, lookup};
+use crate::cluster::{MetadataImage, TopicImage};
+use crate::log::{AppendError, Durability};
+use crate::node::Node;
+use crate::partition::append::{AppendRefusal, Origin};
+
+/// First version that names topics by id.
+const TOPIC_IDS_FROM: i16 = 13;
+
+const ACKS_NONE: i16 = 0;
+const ACKS_LEADER: i16 = 1;
+const ACKS_ALL: i16 = -1;
+
+pub(super) fn begin(node: &Arc<Node>, call: Call, request: ProduceRequest) -> Answer {
+    let acks = request.acks;
+    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let (response, pending) = append(node, &call, request);
+    if acks == ACKS_NONE {
+        return Box::pin(std::future::ready(unacknowledged(&response)));
+    }
+    if pending.iter().all(|pending| pending.durability.is_reached()) {
+        return Box::pin(std::future::ready(Reply::Response(response.into())));
+    }
+    Box::pin(async move { Reply::Response(settle(response, pending, patience).await.into()) })
+}
+
+/// An append whose durability is still out, by its place in the response.
+struct Pending {
+    topic: usize,
+    partition: usize,
+    durability: Durability,
+}
+
+/// Appends everything. Errors and offsets are in the response already.
+fn append(node: &Arc<Node>, call: &Call, request: ProduceRequest) -> (ProduceResponse, Vec<Pending>) {
+    let image = node.cluster.image();
+    let mut response = ProduceResponse::default();
+    let mut pending = Vec::new();
+    for (topic_slot, data) in request.topic_data.into_iter().enumerate() {
+        let topic = find_topic(node, &image, call.version, &data.name, data.topic_id);
+        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        for (partition_slot, partition) in data.partition_data.into_iter().enumerate() {
+            let index = partition.index;
+            let appended = match (request.acks, &topic) {
+                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Ok(topic)) => append_one(node, topic, partition),
+                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Err(code)) => Err((*code, None)),
+                _ => Err((ErrorCode::InvalidRequiredAcks, None)),
+            };
+            partitions.push(match appended {
+                Ok((response, durability)) => {
+                    if request.acks == ACKS_ALL {
+                        pending.push(Pending { topic: topic_slot, partition: partition_slot, durability });
+                    }
+                    response
+                }
+                Err((code, message)) => refused(node, index, code, message),
+            });
+        }
+        response.responses.push(TopicProduceResponse {
+            name: data.name,
+            topic_id: data.topic_id,
+            partition_responses: partitions,
+        });
+    }
+    (response, pending)
+}
+
+fn find_topic(
+    node: &Arc<Node>,
+    image: &MetadataImage,
+    version: i16,
+    name: &str,
+    id: Uuid,
+) -> Result<Arc<TopicImage>, ErrorCode> {
+    if version >= TOPIC_IDS_FROM {
+        return lookup::topic_by_id(image, id).cloned();
+    }
+    if let Ok(topic) = lookup::topic(image, name) {
+        return Ok(topic.clone());
+    }
+    if node.config.auto_create_topics && create_topics::is_valid_name(name) {
+        let (node, name) = (node.clone(), name.to_owned());
+        tokio::spawn(
+            async move { create_topics::create_missing(&node, std::iter::once(name.as_str())).await },
+        );
+    }
+    Err(ErrorCode::UnknownTopicOrPartition)
+}
+
+type Refused = (ErrorCode, Option<String>);
+
+fn append_one(
+    node: &Node,
+    topic: &TopicImage,
+    data: PartitionProduceData,
+) -> Result<(PartitionProduceResponse, Durability), Refused> {
+    let partition = lookup::leader(node, topic, data.index, -1).map_err(|code| (code, None))?;
+    let records = data.records.unwrap_or_default();
+    let bytes = records.len() as u64;
+    let appended = partition.append(records, Origin::Client, None).map_err(|error| {
+        let code = append_code(&error);
+        if code == ErrorCode::KafkaStorageError {
+            tracing::error!(%error, "cannot append");
+        }
+        (code, Some(error.to_string()))
+    })?;
+    node.metrics.produced_bytes.fetch_add(bytes, Relaxed);
+    node.metrics.produced_batches.fetch_add(1, Relaxed);
+    let response = PartitionProduceResponse {
+        index: data.index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.log_append_time_ms,
+        log_start_offset: appended.log_start_offset,
+        ..Default::default()
+    };
+    Ok((response, appended.durability))
+}
+
+/// Waits until every append is durable; what is not in time is told so, though it may still become durable.
+async fn settle(mut response: ProduceResponse, pending: Vec<Pending>, patience: Duration) -> ProduceResponse {
+    let deadline = Instant::now() + patience;
+    for Pending { topic, partition, durability } in pending {
+        let code = match timeout_at(deadline, durability.wait()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(_)) => ErrorCode::KafkaStorageError,
+            Err(_) => ErrorCode::RequestTimedOut,
+        };
+        let slot =
+            response.responses.get_mut(topic).and_then(|topic| topic.partition_responses.get_mut(partition));
+        if let Some(slot) = slot {
+            *slot = PartitionProduceResponse {
+                index: slot.index,
+                error_code: code.code(),
+                base_offset: -1,
+                ..Default::default()
+            };
+        }
+    }
+    response
+}
+
+fn unacknowledged(response: &ProduceResponse) -> Reply {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    match partitions.map(|partition| ErrorCode::from_code(partition.error_code)).find(|code| !code.is_none())
+    {
+        None => Reply::Nothing,
+        Some(code) => Reply::Close(code.name()),
+    }
+}
+
+fn refused(node: &Node, index: i32, code: ErrorCode, message: Option<String>) -> PartitionProduceResponse {
+    node.metrics.count_error(code);
+    PartitionProduceResponse {
+        index,
+        error_code: code.code(),
+        base_offset: -1,
+        error_message: message,
+        ..Default::default()
+    }
+}
+
+/// The one map from failed appends to Kafka's codes.
+pub(super) fn append_code(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Refused { refusal, .. } => match refusal {
+            AppendRefusal::CorruptBatch { .. } => ErrorCode::CorruptMessage,
+            AppendRefusal::InvalidRecord { .. } => ErrorCode::InvalidRecord,
+            AppendRefusal::UnsupportedFormat { .. } => ErrorCode::UnsupportedForMessageFormat,
+            AppendRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            AppendRefusal::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+            AppendRefusal::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
+            AppendRefusal::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            AppendRefusal::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            AppendRefusal::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
+            AppendRefusal::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+            AppendRefusal::OffsetsOutOfOrder { .. } => ErrorCode::UnknownServerError,
+        },
+        AppendError::DiskFull { .. } | AppendError::Storage { .. } | AppendError::FolderFailed { .. } => {
+            ErrorCode::KafkaStorageError
+        }
+        AppendError::Marker { .. } => ErrorCode::UnknownServerError,
+        AppendError::Closed { .. } => ErrorCode::NotLeaderOrFollower,
+    }
+}
