@@ -101,12 +101,13 @@ impl Connection {
 
     /// The highest version of `R` that both sides speak.
     pub(crate) fn version<R: Request>(&self) -> Result<i16, CallError> {
-        self.version_up_to::<R>(newest_spoken(R::KEY).min(R::MAX_VERSION))
+        self.version_up_to::<R>(i16::MAX)
     }
 
-    /// As [`Connection::version`], but none above `ours_max`.
-    pub(crate) fn version_up_to<R: Request>(&self, ours_max: i16) -> Result<i16, CallError> {
+    /// As [`Connection::version`], but none above `version_max`.
+    pub(crate) fn version_up_to<R: Request>(&self, version_max: i16) -> Result<i16, CallError> {
         let ours_min = R::MIN_VERSION;
+        let ours_max = version_max.min(newest_spoken(R::KEY)).min(R::MAX_VERSION);
         let Some(&(theirs_min, theirs_max)) = self.versions.get(&(R::KEY as i16)) else {
             return Err(TransportError::Unsupported { api: R::KEY }.into());
         };
@@ -123,7 +124,19 @@ impl Connection {
     where
         R: Request,
     {
-        match self.version::<R>() {
+        self.call_up_to(request, i16::MAX)
+    }
+
+    /// As [`Connection::call`], in no version above `version_max`.
+    pub(crate) fn call_up_to<R>(
+        &self,
+        request: R,
+        version_max: i16,
+    ) -> BoxFuture<'static, Result<R::Response, CallError>>
+    where
+        R: Request,
+    {
+        match self.version_up_to::<R>(version_max) {
             Ok(version) => self.call_version(request, version),
             Err(error) => futures_util::future::ready(Err(error)).boxed(),
         }

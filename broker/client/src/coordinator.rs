@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_protocol::messages::FindCoordinatorRequest;
 use millstream_protocol::{ErrorCode, Request};
@@ -21,6 +22,9 @@ pub(crate) enum CoordinatorKind {
 /// FindCoordinator answers a list from this version on (KIP-699).
 const FIRST_BATCHED_VERSION: i16 = 4;
 
+/// The last transaction's markers are usually written within a few of these.
+pub(crate) const ENDING_WAIT: Duration = Duration::from_millis(5);
+
 /// Coordinators found so far, as node ids.
 pub(crate) struct Coordinators {
     known: Mutex<HashMap<(CoordinatorKind, String), i32>>,
@@ -35,7 +39,7 @@ impl Coordinators {
 impl Client {
     /// Calls the coordinator of `key`, looking it up when unknown or moved, through retriable errors until
     /// `operation_timeout`. The response is returned whatever other code it carries; `code_of` only tells whether the
-    /// coordinator itself was the problem.
+    /// coordinator itself, or a transaction that is still ending, was the problem.
     pub(crate) async fn call_coordinator<R: Request + Clone>(
         &self,
         kind: CoordinatorKind,
@@ -43,31 +47,39 @@ impl Client {
         request: R,
         code_of: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<R::Response, CallError> {
+        self.call_coordinator_up_to(kind, key, i16::MAX, request, code_of).await
+    }
+
+    /// As [`Client::call_coordinator`], in no version above `version_max`.
+    pub(crate) async fn call_coordinator_up_to<R: Request + Clone>(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+        version_max: i16,
+        request: R,
+        code_of: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, CallError> {
         let deadline = Instant::now() + self.shared.config.operation_timeout;
         let mut backoff = self.retry_backoff();
         loop {
             let result = match self.coordinator(kind, key).await {
-                Ok(connection) => connection.call(request.clone()).await,
+                Ok(connection) => connection.call_up_to(request.clone(), version_max).await,
                 Err(error) => Err(error),
             };
-            let wait = backoff.next_wait();
+            let code = result.as_ref().map_or(ErrorCode::None, &code_of);
+            let is_ending = code == ErrorCode::ConcurrentTransactions;
+            let wait = if is_ending { ENDING_WAIT } else { backoff.next_wait() };
             let out_of_time = Instant::now() + wait >= deadline;
             match result {
-                Ok(response) => {
-                    let code = code_of(&response);
-                    if out_of_time || !is_coordinator_trouble(code) {
-                        return Ok(response);
-                    }
-                    if code != ErrorCode::CoordinatorLoadInProgress {
-                        self.forget_coordinator(kind, key);
-                    }
+                Ok(response) if out_of_time || !(is_ending || is_coordinator_trouble(code)) => {
+                    return Ok(response);
                 }
-                Err(error) => {
+                Err(error) if out_of_time || !error.is_retriable() => {
                     self.forget_coordinator(kind, key);
-                    if out_of_time || !error.is_retriable() {
-                        return Err(error);
-                    }
+                    return Err(error);
                 }
+                Ok(_) if is_ending || code == ErrorCode::CoordinatorLoadInProgress => {}
+                Ok(_) | Err(_) => self.forget_coordinator(kind, key),
             }
             tokio::time::sleep(wait).await;
         }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use millstream_protocol::ErrorCode;
-use millstream_protocol::messages::{FetchRequest, FetchResponse, FetchPartitionData};
+use millstream_protocol::messages::{FetchPartitionData, FetchRequest, FetchResponse};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -26,10 +27,13 @@ use super::{Acks, ProduceError, ProducerConfig};
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::connection::{CallError, Connection};
+use crate::coordinator::ENDING_WAIT;
 use crate::topic::TopicPartition;
 
 /// Batches of one partition that may be in flight: brokers remember the last five of a producer.
 const BATCHES_IN_FLIGHT_MAX: usize = 5;
+/// The last version that speaks version 1 of transactions.
+const LAST_V1_PRODUCE: i16 = 11;
 /// Produce requests to one node that may be in flight.
 const REQUESTS_IN_FLIGHT_MAX: usize = 5;
 
@@ -256,6 +260,8 @@ impl Sender {
     fn enlist(&mut self, places: Vec<TopicPartition>) {
         let Some(cell) = self.transaction.clone().filter(|_| !self.is_enlisting) else { return };
         self.is_enlisting = true;
+        // Even if the answer is lost, the coordinator may have opened the transaction.
+        cell.note_sent();
         let client = self.client.clone();
         self.events.push(
             async move {
@@ -297,8 +303,14 @@ impl Sender {
         }
         self.nodes.entry(node_id).or_default().in_flight += 1;
         // The request takes its place in the node's order here; only the waiting is left to the event.
-        let response = connection.call(request);
+        let response = connection.call_up_to(request, self.produce_version_max());
         self.events.push(response.map(move |result| Event::Produced { node_id, sent, result }).boxed());
+    }
+
+    /// A newer produce request enlists its partitions by itself; a transaction of version 1 must not say that (KIP-890).
+    fn produce_version_max(&self) -> i16 {
+        let is_version_1 = self.transaction.as_ref().is_some_and(|cell| !cell.is_version_2());
+        if is_version_1 { LAST_V1_PRODUCE } else { i16::MAX }
     }
 
     fn next_request(&mut self, places: &[TopicPartition], now: Instant) -> (ProduceRequest, Vec<Sent>) {
@@ -410,6 +422,7 @@ impl Sender {
                 }
                 self.settle(place, ticket, Outcome::Written, Ok(written), now);
             }
+            Verdict::RetrySoon { reason } => self.retry_after(place, ticket, reason, ENDING_WAIT, now),
             Verdict::Retry { is_leader_stale, reason } => {
                 self.retry(place, ticket, reason, now);
                 if is_leader_stale {
@@ -457,9 +470,21 @@ impl Sender {
     }
 
     fn retry(&mut self, place: &TopicPartition, ticket: u64, reason: String, now: Instant) {
+        if let Some(wait) = self.lines.get_mut(place).map(|partition| partition.backoff.next_wait()) {
+            self.retry_after(place, ticket, reason, wait, now);
+        }
+    }
+
+    fn retry_after(
+        &mut self,
+        place: &TopicPartition,
+        ticket: u64,
+        reason: String,
+        wait: Duration,
+        now: Instant,
+    ) {
         let Some(partition) = self.lines.get_mut(place) else { return };
         partition.last_failure = Some(reason);
-        let wait = partition.backoff.next_wait();
         let settled = partition.line.settle(ticket, Outcome::Retry { wait }, now);
         debug_assert!(settled.is_none(), "a retried batch stays in its line");
     }
@@ -539,6 +564,9 @@ impl Sender {
             let waiting = partition.line.drop_waiting().into_iter().chain(partition.queue.take_all());
             for pending in waiting {
                 self.accumulator.settle(pending, Err(error.clone()));
+            }
+            if let Some(cell) = self.transaction.as_ref().filter(|_| partition.line.is_broken()) {
+                cell.fail(error, true);
             }
         }
     }

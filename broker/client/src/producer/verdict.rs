@@ -10,7 +10,14 @@ use crate::topic::TopicPartition;
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Written(Written),
-    Retry { is_leader_stale: bool, reason: String },
+    /// The producer's last transaction is still ending.
+    RetrySoon {
+        reason: String,
+    },
+    Retry {
+        is_leader_stale: bool,
+        reason: String,
+    },
     OutOfOrder(ProduceError),
     IdentityLost(ProduceError),
     Refused(ProduceError),
@@ -36,6 +43,7 @@ pub(crate) fn verdict(place: &TopicPartition, answer: &PartitionProduceResponse)
         ErrorCode::UnknownProducerId
         | ErrorCode::InvalidProducerEpoch
         | ErrorCode::InvalidProducerIdMapping => Verdict::IdentityLost(refused()),
+        ErrorCode::ConcurrentTransactions => Verdict::RetrySoon { reason: code.name().to_owned() },
         code if code.is_retriable() => {
             Verdict::Retry { is_leader_stale: is_leader_stale(code), reason: code.name().to_owned() }
         }
