@@ -179,6 +179,8 @@ impl LogDirectory {
         expected: &(dyn Fn(&PartitionName) -> Option<Expected> + Sync),
     ) -> Result<Self, DirectoryError> {
         disk.create_directory(path).attempt("create folder", path)?;
+        let parent = path.parent().unwrap_or(path);
+        disk.sync_directory(parent).attempt("flush folder", parent)?;
         let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => DirectoryError::InUse(path.to_owned()),
             _ => DirectoryError::Disk(DiskError { action: "lock", path: path.join(LOCK), source: error }),
@@ -351,8 +353,9 @@ fn open_partitions(
     }
     if clean {
         disk.remove_file(&marker).attempt("remove", &marker)?;
-        disk.sync_directory(path).attempt("flush folder", path)?;
     }
+    // Also after a crash of the process alone: names seen now may not be on disk yet.
+    disk.sync_directory(path).attempt("flush folder", path)?;
     Ok(())
 }
 

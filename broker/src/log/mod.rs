@@ -31,6 +31,7 @@ mod tests;
 mod transaction_index;
 mod writer;
 
+pub use crate::partition::append::Origin;
 pub use config::{DirectoryConfig, FlushPolicy, LogConfig, TimestampType};
 pub use directory::{Clock, DirectoryError, Expected, LogDirectory, PartitionName};
 pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, MAX_TIMESTAMP, ReadError};

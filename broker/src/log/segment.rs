@@ -399,6 +399,10 @@ impl Segment {
         }
         if let Step::Batch(first) = self.scan(0)?.step().attempt("read", &self.path(LOG))? {
             indexes.first_timestamp = Some(first.max_timestamp_ms);
+            if first.max_timestamp_ms >= 0 && indexes.last_time.is_none() {
+                tracing::warn!(path = %times.display(), "index is missing, rebuilding it");
+                return self.indexes_from_log();
+            }
         }
         Ok(indexes)
     }

@@ -10,6 +10,8 @@ pub mod batch;
 pub mod leader_epoch;
 pub mod producer;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
 
 pub use state::{Decision, PartitionState};

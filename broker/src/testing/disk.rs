@@ -127,9 +127,13 @@ impl SimulatedDisk {
         state.files[id].flushed = state.files[id].bytes.clone();
     }
 
-    /// Ends the process but not the machine: locks are released, nothing is lost.
-    pub fn release_locks(&self) {
-        self.state.lock().locked.clear();
+    /// Ends the process but not the machine: handles die, nothing is lost, and nothing more is flushed.
+    pub fn kill(&self) {
+        let mut state = self.state.lock();
+        state.life += 1;
+        state.steps_left = None;
+        state.failing_flushes = 0;
+        state.locked.clear();
     }
 
     /// All file names under a folder, for assertions.

@@ -1,7 +1,11 @@
 //! The log over the simulated disk, through its public face.
 
 mod append;
+mod crash;
+mod damage;
 mod read;
+mod retention;
+mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ fn leader_epochs_tell_where_each_ended() {
     assert_eq!(visible(&partition), "0:a 1:b");
     assert_eq!(partition.offset_for_leader_epoch(2), None);
     drop(directory);
-    house.disk.release_locks();
+    house.disk.kill();
     let directory = house.open();
     assert_eq!(house.partition(&directory).offset_for_leader_epoch(0), Some((0, 2)));
 }
