@@ -13,6 +13,7 @@ mod describe_configs;
 mod describe_topic_partitions;
 mod fetch;
 mod incremental_alter_configs;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod produce;
@@ -125,6 +126,7 @@ static APIS: &[Api] = &[
     api!(ApiVersions 0..=5 => api_versions::handle),
     api!(CreateTopics 2..=7 => create_topics::handle),
     api!(DeleteTopics 1..=6 => delete_topics::handle),
+    api!(InitProducerId 0..=5 => init_producer_id::handle),
     api!(DescribeConfigs 1..=4 => describe_configs::handle),
     api!(AlterConfigs 0..=2 => alter_configs::handle),
     api!(CreatePartitions 0..=3 => create_partitions::handle),

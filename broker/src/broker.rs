@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::api::fetch_session::FetchSessions;
 use crate::cluster::{Cluster, Endpoint, OpenError, Opened};
 use crate::config::Config;
+use crate::coordinator::group::GroupConfig;
+use crate::coordinator::shell::{CoordinatorConfig, Coordinators};
+use crate::coordinator::transaction::TransactionConfig;
 use crate::hosting::{Hosting, HostingError};
 use crate::limits;
 use crate::local::LocalTransport;
@@ -19,6 +22,7 @@ use crate::log::disk::{Attempt, Disk, DiskError, RealDisk};
 use crate::metrics::{Gauges, Metrics};
 use crate::node::Node;
 use crate::server::{BindError, Bound, Server};
+use crate::surroundings::NodeSurroundings;
 
 /// A running broker node. Dropping it without [`Broker::shutdown`] is like a crash: the next start checks the logs.
 pub struct Broker {
@@ -70,7 +74,8 @@ impl Broker {
             .map_or_else(Default::default, |(name, address)| (name.to_owned(), Some(address)));
         let cluster = Cluster::new(config.clone(), metadata, Arc::new(hosting));
         cluster.register(endpoints).await.map_err(|error| StartError::Metadata(Box::new(error)))?;
-        let node = Arc::new(node(config, cluster));
+        let node = Arc::new(node(config, Arc::new(cluster)));
+        node.coordinators.resume();
         let server = bound.serve(&node);
         Ok(Self { node, server, listener, address })
     }
@@ -147,17 +152,41 @@ fn open(config: &Arc<Config>) -> Result<(Opened, Hosting), StartError> {
     Ok((metadata, hosting))
 }
 
-fn node(config: Arc<Config>, cluster: Cluster) -> Node {
+fn node(config: Arc<Config>, cluster: Arc<Cluster>) -> Node {
     let request_memory_bytes = config.request_memory_bytes.unwrap_or(limits::REQUEST_MEMORY_BYTES);
     let request_memory_bytes = request_memory_bytes.min(Semaphore::MAX_PERMITS);
+    let stopping = CancellationToken::new();
+    let surroundings = Arc::new(NodeSurroundings { cluster: cluster.clone() });
     Node {
         fetch_sessions: FetchSessions::new(config.fetch_session_slots, config.fetch_session_min_eviction_ms),
+        coordinators: Coordinators::new(surroundings, coordinator_config(&config), stopping.clone()),
         config,
         cluster,
         metrics: Arc::new(Metrics::default()),
         request_memory: Arc::new(Semaphore::new(request_memory_bytes)),
         request_memory_bytes,
-        stopping: CancellationToken::new(),
+        stopping,
+    }
+}
+
+fn coordinator_config(config: &Config) -> CoordinatorConfig {
+    CoordinatorConfig {
+        group: GroupConfig {
+            min_session_timeout_ms: config.group_min_session_timeout_ms,
+            max_session_timeout_ms: config.group_max_session_timeout_ms,
+            initial_rebalance_delay_ms: i64::try_from(config.group_initial_rebalance_delay_ms)
+                .unwrap_or(i64::MAX),
+            max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
+            offset_metadata_max_bytes: config.offset_metadata_max_bytes,
+            offsets_retention_ms: config.offsets_retention_minutes.saturating_mul(60_000),
+            ..GroupConfig::default()
+        },
+        offsets_sweep_ms: config.offsets_retention_check_interval_ms,
+        transaction: TransactionConfig {
+            max_timeout_ms: config.transaction_max_timeout_ms,
+            id_expiration_ms: config.transactional_id_expiration_ms,
+            ..TransactionConfig::default()
+        },
     }
 }
 

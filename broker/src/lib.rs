@@ -18,6 +18,7 @@ mod metrics;
 mod node;
 pub mod partition;
 mod server;
+mod surroundings;
 #[cfg(test)]
 mod testing;
 

@@ -46,8 +46,5 @@ pub(crate) const JOURNAL_RECORD_MAX_BYTES: usize = 16 << 20;
 /// Producer ids taken from the metadata at a time (Kafka's block size).
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1_000;
 
-/// Read size while a coordinator loads its partition.
-pub(crate) const COORDINATOR_LOAD_BYTES: usize = 1 << 20;
-
 /// Pause between two looks of a fetch that waits for more than one byte.
 pub(crate) const FETCH_GATHER: Duration = Duration::from_millis(5);

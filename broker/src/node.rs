@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 use crate::api::fetch_session::FetchSessions;
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::coordinator::shell::Coordinators;
 use crate::hosting::Hosting;
 use crate::metrics::Metrics;
 
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) config: Arc<Config>,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) coordinators: Coordinators,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) metrics: Arc<Metrics>,
     /// One permit per byte of requests that are held, for all connections together.

@@ -47,7 +47,10 @@ pub(super) async fn change(
             return (ErrorCode::InvalidRequest, Some(message.to_owned()));
         }
         _ => {
-            return (ErrorCode::InvalidRequest, Some("this kind of resource has no settings here".to_owned()));
+            return (
+                ErrorCode::InvalidRequest,
+                Some("this kind of resource has no settings here".to_owned()),
+            );
         }
     }
     match node.cluster.change_settings(name, changes, validate_only).await {
