@@ -1,8 +1,4 @@
 //! The broker from outside: raw protocol messages over both transports.
 
+mod api;
 mod harness;
-
-mod api_versions;
-mod hostile;
-mod produce_fetch;
-mod topics;

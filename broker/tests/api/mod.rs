@@ -1,0 +1,6 @@
+//! One module per group of Kafka's APIs, each over both ways in.
+
+mod api_versions;
+mod hostile;
+mod produce_fetch;
+mod topics;
