@@ -4,7 +4,9 @@
 //! Left out: what the commands do; each parses its arguments and calls the part that does it.
 
 mod config;
+mod consume;
 mod group;
+mod record_format;
 mod schema;
 mod topic;
 mod validate;
@@ -37,6 +39,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Arguments),
+    /// Print a topic's records.
+    Consume(consume::Arguments),
     /// List, describe, reset and delete consumer groups.
     Group(group::Arguments),
     /// Show and change settings of topics and nodes.
@@ -94,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
+        Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),

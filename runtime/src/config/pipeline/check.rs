@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use millstream_sdk::config::{ConfigOption, Diagnostic, Kind, Step as PathStep};
 use millstream_sdk::plugin::{Plugin, Role};
+use millstream_streams::Plan;
+use millstream_streams::row::{ExpressionError, RowFilter, RowMap, RowScalar};
 use serde_json::Value;
 
+use super::sql;
 use super::{ErrorsThen, Grants, Pipeline, Step, StepKind};
 use crate::config::diagnostic::{Location, Report};
 use crate::config::reader::{self, Text};
@@ -19,9 +22,16 @@ use crate::config::yaml::{Data, Form, Node, Typed};
 #[derive(Debug)]
 pub struct Checked {
     pub pipeline: Pipeline,
+    /// The SQL's queries.
+    pub plan: Plan,
 }
 
 impl Checked {
+    /// The topic behind what a sink names: a stream or table of the SQL, or a topic itself.
+    pub fn topic_of<'a>(&'a self, name: &'a str) -> &'a str {
+        topic_behind(&self.pipeline, &self.plan, name)
+    }
+
     /// One line for people.
     pub fn summary(&self) -> String {
         let pipeline = &self.pipeline;
@@ -31,7 +41,10 @@ impl Checked {
             "{}: {}, {}, {}, no errors",
             pipeline.name,
             count(pipeline.sources.len(), "source"),
-            count(pipeline.streams.len(), "stream"),
+            match self.plan.queries().count() {
+                1 => "1 query".to_owned(),
+                queries => format!("{queries} queries"),
+            },
             count(pipeline.sinks.len(), "sink")
         )
     }
@@ -44,20 +57,37 @@ pub fn load_and_check(
     report: &mut Report,
 ) -> Option<Checked> {
     let pipeline = super::load(paths, surroundings, report)?;
-    check(&pipeline, &[], report);
-    (!report.has_errors()).then_some(Checked { pipeline })
+    let plan = check(&pipeline, report)?;
+    (!report.has_errors()).then_some(Checked { pipeline, plan })
 }
 
-/// Checks plugins, steps and references. `sql_outputs` are the topics that the pipeline's SQL writes.
-pub fn check(pipeline: &Pipeline, sql_outputs: &[String], report: &mut Report) {
+/// Checks plugins, steps, SQL and references.
+pub fn check(pipeline: &Pipeline, report: &mut Report) -> Option<Plan> {
+    let plan = sql::plan(pipeline, report);
+    check_parts(pipeline, plan.as_ref(), report);
+    plan
+}
+
+/// A topic of that name wins over a stream or table.
+fn topic_behind<'a>(pipeline: &Pipeline, plan: &'a Plan, name: &'a str) -> &'a str {
+    match pipeline.topic(name) {
+        Some(_) => name,
+        None => plan.topic_of(name).unwrap_or(name),
+    }
+}
+
+fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     for source in &pipeline.sources {
         check_plugin(&source.plugin, Role::Source, &source.settings, report);
         check_steps(&source.steps, report);
         check_grants(&source.grants, report);
+        for expression in source.key.iter().chain(&source.timestamp) {
+            check_expression(expression, RowScalar::new(&expression.value).err(), report);
+        }
     }
-    let known = topics_known(pipeline, sql_outputs);
-    // A template may create any topic, so then no name can be called unknown.
-    let open_ended = pipeline.sources.iter().any(|source| source.topic().is_none());
+    let known = topics_known(pipeline, plan);
+    // A template may create any topic, and SQL that did not plan names none: then no name can be called unknown.
+    let open_ended = plan.is_none() || pipeline.sources.iter().any(|source| source.topic().is_none());
     for sink in &pipeline.sinks {
         check_plugin(&sink.plugin, Role::Sink, &sink.settings, report);
         check_steps(&sink.steps, report);
@@ -171,12 +201,38 @@ fn place_of(settings: &Node, mistake: &Diagnostic, options: &[ConfigOption]) -> 
 fn check_steps(steps: &[Step], report: &mut Report) {
     for step in steps {
         check_grants(&step.grants, report);
-        if let StepKind::Wasm(path) = &step.kind {
-            report.error(
-                &path.location,
-                "components are not supported by this version; use rhai, filter or map",
-            );
+        match &step.kind {
+            StepKind::Filter(expression) => {
+                check_expression(expression, RowFilter::new(&expression.value).err(), report);
+            }
+            StepKind::Map(fields) => {
+                for (name, expression) in fields {
+                    let field = (name.clone(), expression.value.clone());
+                    check_expression(expression, RowMap::new(&[field]).err(), report);
+                }
+            }
+            StepKind::Rhai(script) => check_script(script, report),
+            StepKind::Wasm(path) => {
+                report.error(&path.location, "components are not supported by this version; use rhai, filter or map");
+            }
         }
+    }
+}
+
+fn check_expression(expression: &Text, error: Option<ExpressionError>, report: &mut Report) {
+    if let Some(error) = error {
+        let number = |count: u64| u32::try_from(count).unwrap_or(1);
+        report.error(&expression.locate(number(error.line), number(error.column)), error.message);
+    }
+}
+
+/// Syntax only: what a script calls is known when it runs.
+fn check_script(script: &Text, report: &mut Report) {
+    if let Err(error) = rhai::Engine::new_raw().compile(&script.value) {
+        let number = |count: Option<usize>| u32::try_from(count.unwrap_or(1)).unwrap_or(1);
+        let position = error.position();
+        let place = script.locate(number(position.line()), number(position.position()));
+        report.error(&place, format!("not a valid script: {}", error.err_type()));
     }
 }
 
@@ -187,10 +243,13 @@ fn check_grants(grants: &Grants, report: &mut Report) {
     }
 }
 
-fn topics_known(pipeline: &Pipeline, sql_outputs: &[String]) -> Vec<String> {
+fn topics_known(pipeline: &Pipeline, plan: Option<&Plan>) -> Vec<String> {
     let mut known: Vec<String> = pipeline.topics.iter().map(|topic| topic.name.clone()).collect();
     known.extend(pipeline.sources.iter().filter_map(|source| source.topic().map(str::to_owned)));
-    known.extend(sql_outputs.iter().cloned());
+    if let Some(plan) = plan {
+        known.extend(plan.relations().map(str::to_owned));
+        known.extend(plan.topics().into_iter().map(|topic| topic.name));
+    }
     for errors in pipeline.sources.iter().map(|source| &source.errors) {
         known.extend(errors.topic.iter().map(|topic| topic.value.clone()));
     }

@@ -6,6 +6,7 @@
 mod check;
 mod load;
 mod parts;
+mod sql;
 
 pub use check::{Checked, check, load_and_check, settings_json};
 pub use load::{FILE_BYTES_MAX, load};
