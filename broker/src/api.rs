@@ -3,20 +3,38 @@
 //! Handlers take typed requests and return typed responses; only the connection (or a direct caller) sees the
 //! wire. Requests and responses are known nowhere else in the broker, and error codes are chosen here.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod produce;
+mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub(crate) mod clock;
 pub(crate) mod fetch_session;
@@ -123,15 +141,33 @@ static APIS: &[Api] = &[
     api!(Fetch 4..=18 => fetch::handle),
     api!(ListOffsets 1..=11 => list_offsets::handle),
     api!(Metadata 0..=13 => metadata::handle),
+    api!(OffsetCommit 2..=10 => offset_commit::handle),
+    api!(OffsetFetch 1..=10 => offset_fetch::handle),
+    api!(FindCoordinator 0..=6 => find_coordinator::handle),
+    api!(JoinGroup 0..=9 => join_group::handle),
+    api!(Heartbeat 0..=4 => heartbeat::handle),
+    api!(LeaveGroup 0..=5 => leave_group::handle),
+    api!(SyncGroup 0..=5 => sync_group::handle),
+    api!(DescribeGroups 0..=6 => describe_groups::handle),
+    api!(ListGroups 0..=5 => list_groups::handle),
     api!(ApiVersions 0..=5 => api_versions::handle),
     api!(CreateTopics 2..=7 => create_topics::handle),
     api!(DeleteTopics 1..=6 => delete_topics::handle),
     api!(InitProducerId 0..=5 => init_producer_id::handle),
+    api!(AddPartitionsToTxn 0..=5 => add_partitions_to_txn::handle),
+    api!(AddOffsetsToTxn 0..=4 => add_offsets_to_txn::handle),
+    api!(EndTxn 0..=5 => end_txn::handle),
+    api!(WriteTxnMarkers 1..=2 => write_txn_markers::handle),
+    api!(TxnOffsetCommit 0..=5 => txn_offset_commit::handle),
     api!(DescribeConfigs 1..=4 => describe_configs::handle),
     api!(AlterConfigs 0..=2 => alter_configs::handle),
     api!(CreatePartitions 0..=3 => create_partitions::handle),
+    api!(DeleteGroups 0..=3 => delete_groups::handle),
     api!(IncrementalAlterConfigs 0..=1 => incremental_alter_configs::handle),
+    api!(OffsetDelete 0..=0 => offset_delete::handle),
     api!(DescribeCluster 0..=2 => describe_cluster::handle),
+    api!(DescribeTransactions 0..=0 => describe_transactions::handle),
+    api!(ListTransactions 0..=1 => list_transactions::handle),
     api!(DescribeTopicPartitions 0..=0 => describe_topic_partitions::handle),
 ];
 
