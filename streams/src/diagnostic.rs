@@ -76,7 +76,9 @@ pub(crate) fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'
         .into_iter()
         .map(|name| (distance(&written, &name.to_lowercase()), name))
         .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(written.len()) / 4 && *distance < written.len())
+        .filter(|(distance, name)| {
+            *distance <= 1 + name.len().min(written.len()) / 4 && *distance < written.len()
+        })
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
 

@@ -3,10 +3,16 @@
 //! [`Program`] reads statements, [`Plan`] says what they run, and the engine runs it over any Kafka cluster.
 
 mod diagnostic;
+mod exec;
 pub mod format;
 mod plan;
 pub mod row;
 mod sql;
+mod state;
 
 pub use diagnostic::{Diagnostic, Position};
+pub use exec::{
+    BadRecords, Engine, EngineConfig, FinishError, QueryError, QueryHandle, QueryHandles, QueryState,
+    QueryStatus, StartError,
+};
 pub use plan::{Plan, PlanContext, Program, QueryPlan, TopicNeed};

@@ -1,0 +1,393 @@
+//! The grouped aggregate: finds each row's group, adds the row to it, and gives results as windows close (`EMIT FINAL`)
+//! or as groups change (`EMIT CHANGES`, once per commit and group).
+//!
+//! Groups live in slots; every vector here is indexed by slot, and slots of closed windows are used again. Rows of windows
+//! that are closed already are late: counted and dropped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+};
+use datafusion::arrow::compute::{cast, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use datafusion::arrow::row::{RowConverter, SortField};
+use datafusion::common::HashMap;
+
+use super::QueryError;
+use super::accumulate::{Accumulator, accumulator};
+use super::event_time::BEGINNING;
+use crate::plan::{AggregatePlan, AggregateWindow};
+use crate::sql::parse::Emit;
+use crate::state::Persistent;
+use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
+
+const GROUPS: &str = "the columns of GROUP BY";
+const CALLS: &str = "the arguments of an aggregate";
+
+/// End of a group that is in no window: it never closes.
+const NEVER: i64 = i64::MAX;
+
+pub(crate) struct Aggregator {
+    plan: Arc<AggregatePlan>,
+    converter: RowConverter,
+    /// Group columns, in the row format, to slot.
+    slots: HashMap<Arc<[u8]>, u32>,
+    groups: Vec<Group>,
+    free: Vec<u32>,
+    accumulators: Vec<Box<dyn Accumulator>>,
+    /// Slots by the end of their window.
+    windows: BTreeMap<i64, Vec<u32>>,
+    /// Slots that changed since the last commit, each once.
+    changed: Vec<u32>,
+    /// Written groups that are gone since the last commit.
+    gone: Vec<Arc<[u8]>>,
+    /// Slots whose new results have not been given out, for `EMIT CHANGES`; each once.
+    unreported: Vec<u32>,
+    late_rows: u64,
+    last_end_us: Option<i64>,
+}
+
+#[derive(Clone)]
+struct Group {
+    key: Arc<[u8]>,
+    end_us: i64,
+    is_changed: bool,
+    is_unreported: bool,
+    /// The changelog has a value for it.
+    is_written: bool,
+}
+
+impl Aggregator {
+    pub fn new(plan: Arc<AggregatePlan>) -> Result<Aggregator, QueryError> {
+        let fields = plan.groups.iter().map(|(_, field)| SortField::new(field.data_type().clone())).collect();
+        let converter = RowConverter::new(fields).map_err(QueryError::compute(GROUPS))?;
+        let accumulators = plan.calls.iter().map(accumulator).collect();
+        Ok(Aggregator {
+            plan,
+            converter,
+            slots: HashMap::new(),
+            groups: Vec::new(),
+            free: Vec::new(),
+            accumulators,
+            windows: BTreeMap::new(),
+            changed: Vec::new(),
+            gone: Vec::new(),
+            unreported: Vec::new(),
+            late_rows: 0,
+            last_end_us: None,
+        })
+    }
+
+    /// Adds the rows of a batch. `watermarks` is each row's partition's watermark before it; `closed_us` the watermark that
+    /// windows were last closed by.
+    pub fn on_batch(
+        &mut self,
+        batch: &RecordBatch,
+        watermarks: Option<&Int64Array>,
+        closed_us: i64,
+    ) -> Result<(), QueryError> {
+        let Some(window) = self.plan.window else {
+            return self.add(batch, None);
+        };
+        let ends = self.window_ends(batch, window)?;
+        let grace_us = window.size.grace_us;
+        let in_time = |row: usize| {
+            let watermark = watermarks.map_or(BEGINNING, |watermarks| watermarks.value(row)).max(closed_us);
+            ends.is_valid(row) && ends.value(row).saturating_add(grace_us) > watermark
+        };
+        let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(in_time(row))).collect();
+        let late = batch.num_rows() - kept.true_count();
+        if late == 0 {
+            return self.add(batch, Some(&ends));
+        }
+        self.late_rows += late as u64;
+        let batch = filter_record_batch(batch, &kept).map_err(QueryError::compute(GROUPS))?;
+        let ends: Int64Array =
+            (0..ends.len()).filter(|row| kept.value(*row)).map(|row| Some(ends.value(row))).collect();
+        self.add(&batch, Some(&ends))
+    }
+
+    fn window_ends(&self, batch: &RecordBatch, window: AggregateWindow) -> Result<Int64Array, QueryError> {
+        let bound = self.group_column(batch, window.group)?;
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let bound = cast(&bound, &micros).and_then(|bound| cast(&bound, &DataType::Int64));
+        let bound = bound.map_err(QueryError::compute(GROUPS))?;
+        let bound = bound.as_primitive::<Int64Type>();
+        if window.is_end {
+            return Ok(bound.clone());
+        }
+        Ok(bound.unary(|start| start.saturating_add(window.size.size_us)))
+    }
+
+    fn group_column(&self, batch: &RecordBatch, group: usize) -> Result<ArrayRef, QueryError> {
+        let Some((expression, _)) = self.plan.groups.get(group) else {
+            return Err(QueryError::cluster("evaluate GROUP BY", "a group column is missing"));
+        };
+        expression
+            .evaluate(batch)
+            .and_then(|value| value.into_array(batch.num_rows()))
+            .map_err(QueryError::evaluate(GROUPS))
+    }
+
+    fn add(&mut self, batch: &RecordBatch, ends: Option<&Int64Array>) -> Result<(), QueryError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let slots = self.find_slots(batch, ends)?;
+        let count = self.groups.len();
+        for (call, accumulator) in self.plan.calls.iter().zip(&mut self.accumulators) {
+            accumulator.resize(count);
+            let evaluate = |expression: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
+                expression
+                    .evaluate(batch)
+                    .and_then(|value| value.into_array(batch.num_rows()))
+                    .map_err(QueryError::evaluate(CALLS))
+            };
+            let values = call.argument.as_ref().map(evaluate).transpose()?;
+            let filter = call.filter.as_ref().map(evaluate).transpose()?;
+            let filter = filter.as_ref().map(|filter| filter.as_boolean());
+            accumulator.add(values.as_ref(), filter, &slots)?;
+        }
+        for slot in slots {
+            self.note_change(slot);
+        }
+        Ok(())
+    }
+
+    /// The slot of each row's group; new groups get one.
+    fn find_slots(&mut self, batch: &RecordBatch, ends: Option<&Int64Array>) -> Result<Vec<u32>, QueryError> {
+        if self.plan.groups.is_empty() {
+            let slot = self.slot_of(&[], NEVER);
+            return Ok(vec![slot; batch.num_rows()]);
+        }
+        let columns: Vec<ArrayRef> = (0..self.plan.groups.len())
+            .map(|group| self.group_column(batch, group))
+            .collect::<Result<_, _>>()?;
+        let rows = self.converter.convert_columns(&columns).map_err(QueryError::compute(GROUPS))?;
+        let mut slots = Vec::with_capacity(batch.num_rows());
+        for (row, key) in rows.iter().enumerate() {
+            let end_us = ends.map_or(NEVER, |ends| ends.value(row));
+            slots.push(self.slot_of(key.as_ref(), end_us));
+        }
+        Ok(slots)
+    }
+
+    #[inline]
+    fn slot_of(&mut self, key: &[u8], end_us: i64) -> u32 {
+        if let Some(slot) = self.slots.get(key) {
+            return *slot;
+        }
+        let key: Arc<[u8]> = Arc::from(key);
+        let group =
+            Group { key: key.clone(), end_us, is_changed: false, is_unreported: false, is_written: false };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.groups[slot as usize] = group;
+                slot
+            }
+            None => {
+                self.groups.push(group);
+                (self.groups.len() - 1) as u32
+            }
+        };
+        self.slots.insert(key, slot);
+        if end_us != NEVER {
+            self.windows.entry(end_us).or_default().push(slot);
+        }
+        slot
+    }
+
+    #[inline]
+    fn note_change(&mut self, slot: u32) {
+        let group = &mut self.groups[slot as usize];
+        if !group.is_changed {
+            group.is_changed = true;
+            self.changed.push(slot);
+        }
+        if self.plan.emit == Emit::Changes && !group.is_unreported {
+            group.is_unreported = true;
+            self.unreported.push(slot);
+        }
+    }
+
+    /// Closes every window that ends at or before the watermark, less its grace: for `EMIT FINAL` their results, in the
+    /// order of window end and key. Their state is dropped.
+    pub fn close(&mut self, watermark_us: i64) -> Result<Option<RecordBatch>, QueryError> {
+        let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
+        let mut closing: Vec<u32> = Vec::new();
+        while let Some(entry) = self.windows.first_entry() {
+            if entry.key().saturating_add(grace_us) > watermark_us {
+                break;
+            }
+            let (end_us, mut slots) = entry.remove_entry();
+            slots.sort_unstable_by(|left, right| {
+                self.groups[*left as usize].key.cmp(&self.groups[*right as usize].key)
+            });
+            closing.extend(slots);
+            self.last_end_us = self.last_end_us.max(Some(end_us.saturating_add(grace_us)));
+        }
+        if closing.is_empty() {
+            return Ok(None);
+        }
+        let results = match self.plan.emit {
+            Emit::Final => Some(self.results(&closing)?),
+            // What changed last still has to be said.
+            Emit::Changes => self.changes()?,
+        };
+        self.drop_groups(&closing);
+        Ok(results)
+    }
+
+    /// For `EMIT CHANGES`: the results of every group that changed since the last call, in the order of their key.
+    pub fn changes(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let mut slots = std::mem::take(&mut self.unreported);
+        if slots.is_empty() {
+            return Ok(None);
+        }
+        for slot in &slots {
+            self.groups[*slot as usize].is_unreported = false;
+        }
+        slots.sort_unstable_by(|left, right| {
+            self.groups[*left as usize].key.cmp(&self.groups[*right as usize].key)
+        });
+        self.results(&slots).map(Some)
+    }
+
+    fn results(&self, slots: &[u32]) -> Result<RecordBatch, QueryError> {
+        let mut columns = self.key_columns(slots.iter().map(|slot| &self.groups[*slot as usize].key))?;
+        for accumulator in &self.accumulators {
+            columns.push(accumulator.results(slots)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        RecordBatch::try_new_with_options(self.plan.schema.clone(), columns, &options)
+            .map_err(QueryError::compute("the results of an aggregate"))
+    }
+
+    fn key_columns<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a Arc<[u8]>>,
+    ) -> Result<Vec<ArrayRef>, QueryError> {
+        if self.plan.groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let parser = self.converter.parser();
+        self.converter.convert_rows(keys.map(|key| parser.parse(key))).map_err(QueryError::compute(GROUPS))
+    }
+
+    fn drop_groups(&mut self, slots: &[u32]) {
+        for slot in slots {
+            let group = &mut self.groups[*slot as usize];
+            self.slots.remove(&group.key);
+            if group.is_written {
+                self.gone.push(group.key.clone());
+            }
+            group.is_changed = false;
+            for accumulator in &mut self.accumulators {
+                accumulator.clear(*slot);
+            }
+        }
+        let groups = &self.groups;
+        self.changed.retain(|slot| groups[*slot as usize].is_changed);
+        self.free.extend_from_slice(slots);
+    }
+
+    /// Rows dropped because their window was closed, since the start.
+    pub fn late_rows(&self) -> u64 {
+        self.late_rows
+    }
+
+    /// When the last of the closed windows ended, its grace included.
+    pub fn last_end_us(&self) -> Option<i64> {
+        self.last_end_us
+    }
+
+    fn stored_keys(&self, keys: &[Arc<[u8]>]) -> Result<Vec<StoredColumn>, QueryError> {
+        let columns = self.key_columns(keys.iter())?;
+        Ok(columns.iter().map(StoredColumn::new).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Persistent for Aggregator {
+    fn drain_changes(&mut self, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<(), QueryError> {
+        let gone = std::mem::take(&mut self.gone);
+        let changed = std::mem::take(&mut self.changed);
+        let mut keys: Vec<Arc<[u8]>> = gone.clone();
+        keys.extend(changed.iter().map(|slot| self.groups[*slot as usize].key.clone()));
+        let columns = self.stored_keys(&keys)?;
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        for row in 0..keys.len() {
+            key.clear();
+            key.push(VERSION);
+            columns.iter().for_each(|column| column.write(row, &mut key));
+            // A group that went and came back within one commit is written after it is deleted.
+            let Some(slot) = row.checked_sub(gone.len()).and_then(|place| changed.get(place)) else {
+                each(&key, None);
+                continue;
+            };
+            value.clear();
+            value.push(VERSION);
+            self.accumulators.iter().for_each(|accumulator| accumulator.write(*slot, &mut value));
+            each(&key, Some(&value));
+            let group = &mut self.groups[*slot as usize];
+            group.is_changed = false;
+            group.is_written = true;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, entries: &mut dyn Iterator<Item = (&[u8], &[u8])>) -> Result<(), QueryError> {
+        let mut readers = Vec::new();
+        for (_, field) in &self.plan.groups {
+            readers.push(ColumnReader::new(field.data_type())?);
+        }
+        let mut values = Vec::new();
+        for (key, value) in entries {
+            let mut from = Reader::new(key)?;
+            for reader in &mut readers {
+                reader.read(&mut from)?;
+            }
+            from.end()?;
+            values.push(value);
+        }
+        let columns = readers.into_iter().map(ColumnReader::finish).collect::<Result<Vec<_>, _>>()?;
+        let slots = self.restored_slots(&columns, values.len())?;
+        for accumulator in &mut self.accumulators {
+            accumulator.resize(self.groups.len());
+        }
+        for (slot, value) in slots.into_iter().zip(values) {
+            let mut from = Reader::new(value)?;
+            for accumulator in &mut self.accumulators {
+                accumulator.read(slot, &mut from)?;
+            }
+            from.end()?;
+            self.groups[slot as usize].is_written = true;
+        }
+        Ok(())
+    }
+}
+
+impl Aggregator {
+    fn restored_slots(&mut self, columns: &[ArrayRef], count: usize) -> Result<Vec<u32>, QueryError> {
+        if columns.is_empty() {
+            return Ok((0..count).map(|_| self.slot_of(&[], NEVER)).collect());
+        }
+        let ends = self.plan.window.map(|window| -> Result<Int64Array, QueryError> {
+            let bound = cast(&columns[window.group], &DataType::Timestamp(TimeUnit::Microsecond, None))
+                .and_then(|bound| cast(&bound, &DataType::Int64))
+                .map_err(QueryError::compute(GROUPS))?;
+            let bound = bound.as_primitive::<Int64Type>().clone();
+            let length_us = if window.is_end { 0 } else { window.size.size_us };
+            Ok(bound.unary::<_, Int64Type>(|bound| bound.saturating_add(length_us)))
+        });
+        let ends = ends.transpose()?;
+        let rows = self.converter.convert_columns(columns).map_err(QueryError::compute(GROUPS))?;
+        let mut slots = Vec::with_capacity(count);
+        for (row, key) in rows.iter().enumerate() {
+            let end_us = ends.as_ref().map_or(NEVER, |ends| ends.value(row));
+            slots.push(self.slot_of(key.as_ref(), end_us));
+        }
+        Ok(slots)
+    }
+}

@@ -1,0 +1,230 @@
+//! The way to a real cluster, through the Kafka client.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millstream_client::{
+    Client, CommittedOffset, ConsumeError, Consumer, ConsumerConfig, Fetched, GroupMetadata, NewRecord,
+    Start, StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
+};
+
+use super::{Change, InputPartition, Link, Piece, Position};
+use crate::exec::QueryError;
+use crate::exec::encode::OutputRows;
+use crate::plan::QueryPlan;
+
+/// The changelog has one partition: a query is one task.
+const CHANGELOG_PARTITION: i32 = 0;
+
+/// How long one poll of the changelog waits.
+const RESTORE_WAIT: Duration = Duration::from_millis(500);
+
+pub(crate) struct ClusterLink {
+    client: Client,
+    plan: Arc<QueryPlan>,
+    transaction: TransactionConfig,
+    consumer: Consumer,
+    opened: Option<Opened>,
+}
+
+struct Opened {
+    producer: TransactionalProducer,
+    output: TopicWriter,
+    changelog: Option<TopicWriter>,
+    in_transaction: bool,
+}
+
+impl ClusterLink {
+    pub fn new(client: Client, plan: Arc<QueryPlan>, transaction: TransactionConfig) -> ClusterLink {
+        let consumer = client.consumer(ConsumerConfig::default());
+        ClusterLink { client, plan, transaction, consumer, opened: None }
+    }
+
+    async fn take_over(&self) -> Result<Opened, QueryError> {
+        let id = self.plan.transactional_id(0);
+        let producer = self
+            .client
+            .transactional_producer(&id, self.transaction.clone())
+            .await
+            .map_err(|error| QueryError::cluster(format!("open transactional id `{id}`"), error))?;
+        let writer = async |topic: &str| {
+            producer
+                .producer()
+                .writer(topic)
+                .await
+                .map_err(|error| QueryError::cluster(format!("write topic `{topic}`"), error))
+        };
+        let output = writer(self.plan.output_topic()).await?;
+        let changelog =
+            if self.plan.is_stateful() { Some(writer(&self.plan.changelog_topic()).await?) } else { None };
+        Ok(Opened { producer, output, changelog, in_transaction: false })
+    }
+
+    async fn start_positions(&self) -> Result<Vec<InputPartition>, QueryError> {
+        let topic = self.plan.input_topic();
+        let failed = |error: &dyn ToString| {
+            QueryError::cluster(format!("find positions in `{topic}`"), error.to_string())
+        };
+        let layout = self.client.topic(topic).await.map_err(|error| failed(&error))?;
+        let places: Vec<TopicPartition> = (0..layout.partitions.len())
+            .map(|partition| TopicPartition::new(topic, i32::try_from(partition).unwrap_or(i32::MAX)))
+            .collect();
+        let admin = self.client.admin();
+        let committed = admin.group_offsets(&self.plan.group(), Some(&places)).await.map_err(|error| {
+            QueryError::cluster(format!("fetch offsets of group `{}`", self.plan.group()), error)
+        })?;
+        let committed: HashMap<TopicPartition, CommittedOffset> = committed.into_iter().collect();
+        let first = self.consumer.beginning_offsets(&places).await.map_err(|error| failed(&error))?;
+        let ends = self.consumer.end_offsets(&places).await.map_err(|error| failed(&error))?;
+        let partitions =
+            places.iter().zip(first).zip(ends).map(|((place, first), end_offset)| {
+                match committed.get(place) {
+                    Some(known) => InputPartition {
+                        offset: known.offset.max(first),
+                        note: Some(known.metadata.clone()),
+                        end_offset,
+                    },
+                    None => InputPartition { offset: first, note: None, end_offset },
+                }
+            });
+        Ok(partitions.collect())
+    }
+
+    fn opened(&mut self) -> Result<&mut Opened, QueryError> {
+        self.opened.as_mut().ok_or_else(|| QueryError::cluster("write results", "the task is not open"))
+    }
+}
+
+impl Opened {
+    fn begin(&mut self) -> Result<(), QueryError> {
+        if !self.in_transaction {
+            self.producer.begin().map_err(|error| QueryError::cluster("begin a transaction", error))?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Link for ClusterLink {
+    async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError> {
+        // First the fence, then the positions: nothing of an older task can be committed behind what is read here.
+        self.opened = Some(self.take_over().await?);
+        let partitions = self.start_positions().await?;
+        let topic = self.plan.input_topic();
+        let starts = partitions.iter().enumerate().map(|(partition, input)| StartAt {
+            place: TopicPartition::new(topic, i32::try_from(partition).unwrap_or(i32::MAX)),
+            start: Start::Offset(input.offset),
+        });
+        self.consumer
+            .assign(starts.collect())
+            .await
+            .map_err(|error| QueryError::cluster(format!("read topic `{topic}`"), error))?;
+        Ok(partitions)
+    }
+
+    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError> {
+        let mut state = HashMap::new();
+        if !self.plan.is_stateful() {
+            return Ok(state);
+        }
+        let topic = self.plan.changelog_topic();
+        let failed =
+            |error: &dyn ToString| QueryError::cluster(format!("read topic `{topic}`"), error.to_string());
+        let place = TopicPartition::new(topic.as_str(), CHANGELOG_PARTITION);
+        let mut consumer = self.client.consumer(ConsumerConfig::default());
+        let ends =
+            consumer.end_offsets(std::slice::from_ref(&place)).await.map_err(|error| failed(&error))?;
+        let end = ends.first().copied().unwrap_or_default();
+        let start = StartAt { place: place.clone(), start: Start::Earliest };
+        consumer.assign(vec![start]).await.map_err(|error| failed(&error))?;
+        while consumer.position(&place).unwrap_or_default() < end {
+            if let Some(fetched) = consumer.poll(RESTORE_WAIT).await.map_err(|error| failed(&error))? {
+                restore(&fetched, &mut state).map_err(|error| failed(&error))?;
+                if fetched.next_offset >= end {
+                    break;
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError> {
+        let fetched = self.consumer.poll(wait).await.map_err(|error| {
+            QueryError::cluster(format!("read topic `{}`", self.plan.input_topic()), error)
+        })?;
+        Ok(fetched.map(|fetched| Piece {
+            partition: fetched.place.partition,
+            start_offset: fetched.start_offset,
+            next_offset: fetched.next_offset,
+            end_offset: if fetched.last_stable_offset >= 0 {
+                fetched.last_stable_offset.min(fetched.high_watermark)
+            } else {
+                fetched.high_watermark
+            },
+            batches: fetched.batches,
+        }))
+    }
+
+    async fn write(&mut self, rows: &OutputRows, keyless: i32) -> Result<(), QueryError> {
+        let topic = self.plan.output_topic().to_owned();
+        let opened = self.opened()?;
+        opened.begin()?;
+        let partitions = i32::try_from(opened.output.partitions()).unwrap_or(i32::MAX).max(1);
+        for (key, value) in rows.iter() {
+            let partition = if key.is_none() { Some(keyless.rem_euclid(partitions)) } else { None };
+            let record = NewRecord { key, value: Some(value), headers: &[], timestamp_ms: None };
+            opened
+                .output
+                .append(partition, record)
+                .await
+                .map_err(|error| QueryError::cluster(format!("write topic `{topic}`"), error))?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError> {
+        let input = self.plan.input_topic().to_owned();
+        let group = self.plan.group();
+        let opened = self.opened()?;
+        opened.begin()?;
+        if let Some(changelog) = &opened.changelog {
+            for (key, value) in changes {
+                let record =
+                    NewRecord { key: Some(key), value: value.as_deref(), headers: &[], timestamp_ms: None };
+                changelog
+                    .append(Some(CHANGELOG_PARTITION), record)
+                    .await
+                    .map_err(|error| QueryError::cluster("write the changelog", error))?;
+            }
+        }
+        let offsets: Vec<(TopicPartition, CommittedOffset)> = positions
+            .iter()
+            .map(|position| {
+                let place = TopicPartition::new(input.as_str(), position.partition);
+                let metadata = position.note.clone();
+                (place, CommittedOffset { offset: position.offset, leader_epoch: -1, metadata })
+            })
+            .collect();
+        opened
+            .producer
+            .send_offsets(&offsets, &GroupMetadata::simple(group))
+            .await
+            .map_err(|error| QueryError::cluster("commit positions", error))?;
+        opened.producer.commit().await.map_err(|error| QueryError::cluster("commit", error))?;
+        opened.in_transaction = false;
+        Ok(())
+    }
+}
+
+fn restore(fetched: &Fetched, state: &mut HashMap<Vec<u8>, Vec<u8>>) -> Result<(), ConsumeError> {
+    fetched.for_each(|record| {
+        let Some(key) = record.key else { return };
+        match record.value {
+            Some(value) => state.insert(key.to_vec(), value.to_vec()),
+            None => state.remove(key),
+        };
+    })
+}

@@ -1,0 +1,70 @@
+//! A task's way to the cluster: the input it polls, and the one transaction that carries its outputs, its state's
+//! changes and its positions.
+//!
+//! A trait, so that tests can stop a task at any step and look at what the cluster would have kept.
+
+mod cluster;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millstream_protocol::record_batch::Batch;
+
+pub(crate) use cluster::ClusterLink;
+
+use super::QueryError;
+use super::encode::OutputRows;
+
+#[async_trait]
+pub(crate) trait Link: Send {
+    /// Takes the query over from any older task, whose open transaction is aborted, and finds where each input partition
+    /// stands. Partitions are numbered from 0 without gaps.
+    async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError>;
+
+    /// The committed state: the last value of every key that is not gone. After `open`.
+    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError>;
+
+    /// The next records of any partition, in offset order within each; `None` if there were none for `wait`.
+    async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError>;
+
+    /// Adds records to the transaction. Rows without a key go to the partition that `keyless` stands for.
+    async fn write(&mut self, rows: &OutputRows, keyless: i32) -> Result<(), QueryError>;
+
+    /// Commits the transaction with the state's changes and the positions in it.
+    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InputPartition {
+    /// Where reading starts.
+    pub offset: i64,
+    /// The text committed with the position; `None` if nothing was.
+    pub note: Option<String>,
+    /// Offset behind the last record there is now.
+    pub end_offset: i64,
+}
+
+/// Whole record batches of one partition.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    pub partition: i32,
+    pub batches: Vec<Batch>,
+    /// Records before it were not asked for.
+    pub start_offset: i64,
+    /// Where reading goes on.
+    pub next_offset: i64,
+    /// Offset behind the last record that can be read now.
+    pub end_offset: i64,
+}
+
+/// A key of the state and its new value; `None` if it is gone.
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub partition: i32,
+    /// Of the next record to read.
+    pub offset: i64,
+    pub note: String,
+}

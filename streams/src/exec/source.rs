@@ -1,0 +1,166 @@
+//! From fetched record batches to Arrow batches of the needed columns, with each row's watermark.
+
+use datafusion::arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use millstream_protocol::record_batch::Batch;
+
+use super::QueryError;
+use super::link::Piece;
+use crate::format::{ColumnSource, ColumnSpec, Decoder, Format, Row};
+use crate::plan::SourcePlan;
+use crate::sql::catalog::{METADATA_COLUMNS, ValueFormat};
+
+/// Rows of one Arrow batch: enough to spread the cost of a batch, few enough to stay in the cache.
+const BATCH_ROWS: usize = 8_192;
+
+/// One compressed record batch may become at most this large.
+const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+
+pub(crate) struct Source<'a> {
+    plan: &'a SourcePlan,
+    decoder: Decoder,
+}
+
+/// Rows of one partition in offset order.
+pub(crate) struct SourceBatch {
+    pub batch: RecordBatch,
+    /// Each row's partition's watermark before it, microseconds; absent if the relation has none.
+    pub watermarks: Option<Int64Array>,
+}
+
+/// What a piece brought.
+pub(crate) struct Read {
+    pub batches: Vec<SourceBatch>,
+    pub rows: u64,
+    /// Of the partition, behind the last row.
+    pub watermark_us: i64,
+    pub bad: Vec<crate::format::RowError>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(plan: &'a SourcePlan) -> Result<Source<'a>, QueryError> {
+        let specs: Vec<ColumnSpec> = plan
+            .schema
+            .fields()
+            .iter()
+            .map(|field| ColumnSpec {
+                field: field.as_ref().clone(),
+                source: column_source(plan, field.name()),
+                place: plan.relation.schema.index_of(field.name()).unwrap_or(0),
+            })
+            .collect();
+        let decoder = Decoder::new(format_of(plan.relation.format), &specs)
+            .map_err(|source| QueryError::Decode { topic: plan.relation.topic.clone(), source })?;
+        Ok(Source { plan, decoder })
+    }
+
+    /// Decodes a piece. `watermark_us` is the partition's watermark before it.
+    pub fn read(&mut self, piece: &Piece, watermark_us: i64) -> Result<Read, QueryError> {
+        let mut read = Read { batches: Vec::new(), rows: 0, watermark_us, bad: Vec::new() };
+        for batch in &piece.batches {
+            self.read_batch(piece, batch, &mut read)?;
+        }
+        self.finish_batch(&mut read)?;
+        Ok(read)
+    }
+
+    fn read_batch(&mut self, piece: &Piece, batch: &Batch, read: &mut Read) -> Result<(), QueryError> {
+        let damaged = |source: &dyn ToString| QueryError::BadRecord {
+            topic: self.plan.relation.topic.clone(),
+            partition: piece.partition,
+            offset: piece.start_offset,
+            reason: source.to_string(),
+        };
+        let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(|error| damaged(&error))?;
+        for record in &records {
+            let record = record.map_err(|error| damaged(&error))?;
+            // A record without a value is no row: streams hold facts, and nothing is none.
+            if record.offset < piece.start_offset || record.value.is_none() {
+                continue;
+            }
+            self.decoder.push(&Row {
+                key: record.key,
+                value: record.value,
+                timestamp_ms: record.timestamp_ms,
+                offset: record.offset,
+                partition: piece.partition,
+            });
+            if self.decoder.rows() >= BATCH_ROWS {
+                finish_batch(self.plan, &mut self.decoder, read)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_batch(&mut self, read: &mut Read) -> Result<(), QueryError> {
+        finish_batch(self.plan, &mut self.decoder, read)
+    }
+}
+
+fn finish_batch(plan: &SourcePlan, decoder: &mut Decoder, read: &mut Read) -> Result<(), QueryError> {
+    let decoded = decoder
+        .finish()
+        .map_err(|source| QueryError::Decode { topic: plan.relation.topic.clone(), source })?;
+    read.bad.extend(decoded.errors);
+    let batch = decoded.batch;
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
+    read.rows += batch.num_rows() as u64;
+    let watermarks = watermarks(plan, &batch, &mut read.watermark_us)?;
+    let seen: Vec<usize> = (0..plan.width).collect();
+    let batch = if plan.width == batch.num_columns() {
+        batch
+    } else {
+        batch.project(&seen).map_err(QueryError::compute("the columns that are read"))?
+    };
+    read.batches.push(SourceBatch { batch, watermarks });
+    Ok(())
+}
+
+/// The running maximum of the watermark before each row; `watermark_us` becomes the one behind the last.
+fn watermarks(
+    plan: &SourcePlan,
+    batch: &RecordBatch,
+    watermark_us: &mut i64,
+) -> Result<Option<Int64Array>, QueryError> {
+    const STEP: &str = "the watermark";
+    let Some(expression) = &plan.watermark else { return Ok(None) };
+    let marks = expression
+        .evaluate(batch)
+        .and_then(|value| value.into_array(batch.num_rows()))
+        .map_err(QueryError::evaluate(STEP))?;
+    let marks = cast(&marks, &DataType::Timestamp(TimeUnit::Microsecond, None))
+        .and_then(|marks| cast(&marks, &DataType::Int64))
+        .map_err(QueryError::compute(STEP))?;
+    let marks = marks.as_primitive::<Int64Type>();
+    let mut before = Vec::with_capacity(marks.len());
+    for row in 0..marks.len() {
+        before.push(*watermark_us);
+        if marks.is_valid(row) {
+            *watermark_us = (*watermark_us).max(marks.value(row));
+        }
+    }
+    Ok(Some(Int64Array::from(before)))
+}
+
+fn column_source(plan: &SourcePlan, name: &str) -> ColumnSource {
+    if plan.relation.schema.field_with_name(name).is_ok() || !METADATA_COLUMNS.contains(&name) {
+        return ColumnSource::Value;
+    }
+    match name {
+        "_partition" => ColumnSource::Partition,
+        "_offset" => ColumnSource::Offset,
+        "_timestamp" => ColumnSource::Timestamp,
+        _ => ColumnSource::KeyBytes,
+    }
+}
+
+pub(crate) fn format_of(format: ValueFormat) -> Format {
+    match format {
+        ValueFormat::Json => Format::Json,
+        ValueFormat::Csv => Format::Csv { delimiter: b',' },
+        ValueFormat::Raw => Format::Raw,
+    }
+}
