@@ -10,10 +10,13 @@ pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
@@ -31,7 +34,9 @@ mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
+mod sasl_handshake;
 mod sync_group;
 mod txn_offset_commit;
 mod write_txn_markers;
@@ -50,6 +55,7 @@ use futures_util::future::BoxFuture;
 use millstream_protocol::{ApiKey, DecodeError, Decoder, ErrorCode, frame};
 use millstream_protocol::{RequestKind, ResponseKind};
 
+pub(crate) use self::produce::transactional::Gates;
 use crate::cluster::ClusterError;
 use crate::node::Node;
 
@@ -150,10 +156,13 @@ static APIS: &[Api] = &[
     api!(SyncGroup 0..=5 => sync_group::handle),
     api!(DescribeGroups 0..=6 => describe_groups::handle),
     api!(ListGroups 0..=5 => list_groups::handle),
+    api!(SaslHandshake 0..=1 => sasl_handshake::handle),
     api!(ApiVersions 0..=5 => api_versions::handle),
     api!(CreateTopics 2..=7 => create_topics::handle),
     api!(DeleteTopics 1..=6 => delete_topics::handle),
+    api!(DeleteRecords 0..=2 => delete_records::handle),
     api!(InitProducerId 0..=5 => init_producer_id::handle),
+    api!(OffsetForLeaderEpoch 2..=4 => offset_for_leader_epoch::handle),
     api!(AddPartitionsToTxn 0..=5 => add_partitions_to_txn::handle),
     api!(AddOffsetsToTxn 0..=4 => add_offsets_to_txn::handle),
     api!(EndTxn 0..=5 => end_txn::handle),
@@ -161,11 +170,13 @@ static APIS: &[Api] = &[
     api!(TxnOffsetCommit 0..=5 => txn_offset_commit::handle),
     api!(DescribeConfigs 1..=4 => describe_configs::handle),
     api!(AlterConfigs 0..=2 => alter_configs::handle),
+    api!(DescribeLogDirs 1..=5 => describe_log_dirs::handle),
     api!(CreatePartitions 0..=3 => create_partitions::handle),
     api!(DeleteGroups 0..=3 => delete_groups::handle),
     api!(IncrementalAlterConfigs 0..=1 => incremental_alter_configs::handle),
     api!(OffsetDelete 0..=0 => offset_delete::handle),
     api!(DescribeCluster 0..=2 => describe_cluster::handle),
+    api!(DescribeProducers 0..=0 => describe_producers::handle),
     api!(DescribeTransactions 0..=0 => describe_transactions::handle),
     api!(ListTransactions 0..=1 => list_transactions::handle),
     api!(DescribeTopicPartitions 0..=0 => describe_topic_partitions::handle),

@@ -8,6 +8,7 @@ use millstream_client::transport::Transport;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::Gates;
 use crate::api::fetch_session::FetchSessions;
 use crate::cluster::{Cluster, Endpoint, OpenError, Opened};
 use crate::config::Config;
@@ -162,6 +163,7 @@ fn node(config: Arc<Config>, cluster: Arc<Cluster>) -> Node {
         coordinators: Coordinators::new(surroundings, coordinator_config(&config), stopping.clone()),
         config,
         cluster,
+        producer_gates: Gates::default(),
         metrics: Arc::new(Metrics::default()),
         request_memory: Arc::new(Semaphore::new(request_memory_bytes)),
         request_memory_bytes,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::Gates;
 use crate::api::fetch_session::FetchSessions;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -18,6 +19,7 @@ pub(crate) struct Node {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) coordinators: Coordinators,
     pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) producer_gates: Gates,
     pub(crate) metrics: Arc<Metrics>,
     /// One permit per byte of requests that are held, for all connections together.
     pub(crate) request_memory: Arc<Semaphore>,

@@ -3,7 +3,10 @@
 //! The append happens before this returns, so requests of one connection keep their order; only the wait for
 //! durability (acks=all) is left to the future. acks=1 doesn't wait, acks=0 gets no response and an error closes
 //! the connection. A duplicate of an idempotent producer succeeds with its first offset. An unknown topic is
-//! created in the background while the client is told to retry. KIPs: 98, 467, 516, 890, 951.
+//! created in the background while the client is told to retry. A transaction's first write to a partition asks the
+//! coordinator first (`transactional`). KIPs: 98, 467, 516, 890, 951.
+
+pub(crate) mod transactional;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,6 +23,7 @@ use crate::cluster::{MetadataImage, TopicImage};
 use crate::log::{AppendError, Durability};
 use crate::node::Node;
 use crate::partition::append::{AppendRefusal, Origin};
+use transactional::Guards;
 
 /// First version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
@@ -29,9 +33,41 @@ const ACKS_LEADER: i16 = 1;
 const ACKS_ALL: i16 = -1;
 
 pub(super) fn begin(node: &Arc<Node>, call: Call, request: ProduceRequest) -> Answer {
+    let image = node.cluster.image();
+    let topics: Topics = request
+        .topic_data
+        .iter()
+        .map(|data| find_topic(node, &image, call.version, &data.name, data.topic_id))
+        .collect();
+    if let Some(question) = transactional::question(node, call.version, &request, &topics) {
+        let ticket = question.queue(&node.producer_gates);
+        let node = node.clone();
+        return Box::pin(async move {
+            let passed = ticket.pass().await;
+            let guards = question.ask(&node, call.version).await;
+            let answer = append(&node, request, &topics, &guards);
+            drop(passed);
+            answer.await
+        });
+    }
+    append(node, request, &topics, &Guards::new())
+}
+
+/// The topic of each entry of a request, in order.
+type Topics = Vec<Result<Arc<TopicImage>, ErrorCode>>;
+
+/// An append whose durability is still out, by its place in the response.
+struct Pending {
+    topic: usize,
+    partition: usize,
+    durability: Durability,
+}
+
+/// Appends everything, now; the answer waits for durability where `acks` asks for it.
+fn append(node: &Node, request: ProduceRequest, topics: &Topics, guards: &Guards) -> Answer {
     let acks = request.acks;
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let (response, pending) = append(node, &call, request);
+    let (response, pending) = append_all(node, request, topics, guards);
     if acks == ACKS_NONE {
         return Box::pin(std::future::ready(unacknowledged(&response)));
     }
@@ -41,25 +77,24 @@ pub(super) fn begin(node: &Arc<Node>, call: Call, request: ProduceRequest) -> An
     Box::pin(async move { Reply::Response(settle(response, pending, patience).await.into()) })
 }
 
-/// An append whose durability is still out, by its place in the response.
-struct Pending {
-    topic: usize,
-    partition: usize,
-    durability: Durability,
-}
-
-/// Appends everything. Errors and offsets are in the response already.
-fn append(node: &Arc<Node>, call: &Call, request: ProduceRequest) -> (ProduceResponse, Vec<Pending>) {
-    let image = node.cluster.image();
+/// Errors and offsets are in the response already.
+fn append_all(
+    node: &Node,
+    request: ProduceRequest,
+    topics: &Topics,
+    guards: &Guards,
+) -> (ProduceResponse, Vec<Pending>) {
     let mut response = ProduceResponse::default();
     let mut pending = Vec::new();
-    for (topic_slot, data) in request.topic_data.into_iter().enumerate() {
-        let topic = find_topic(node, &image, call.version, &data.name, data.topic_id);
+    let in_transaction = request.transactional_id.is_some();
+    for (topic_slot, (data, topic)) in request.topic_data.into_iter().zip(topics).enumerate() {
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for (partition_slot, partition) in data.partition_data.into_iter().enumerate() {
             let index = partition.index;
-            let appended = match (request.acks, &topic) {
-                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Ok(topic)) => append_one(node, topic, partition),
+            let appended = match (request.acks, topic) {
+                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Ok(topic)) => {
+                    append_one(node, topic, partition, guards, in_transaction)
+                }
                 (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Err(code)) => Err((*code, None)),
                 _ => Err((ErrorCode::InvalidRequiredAcks, None)),
             };
@@ -110,11 +145,18 @@ fn append_one(
     node: &Node,
     topic: &TopicImage,
     data: PartitionProduceData,
+    guards: &Guards,
+    in_transaction: bool,
 ) -> Result<(PartitionProduceResponse, Durability), Refused> {
     let partition = lookup::leader(node, topic, data.index, -1).map_err(|code| (code, None))?;
     let records = data.records.unwrap_or_default();
+    if !in_transaction && transactional::transactional_producer(&records).is_some() {
+        let message = "transactional records need a transactional id";
+        return Err((ErrorCode::TransactionalIdAuthorizationFailed, Some(message.to_owned())));
+    }
+    let guard = guards.get(&(topic.id, data.index)).copied().transpose().map_err(|code| (code, None))?;
     let bytes = records.len() as u64;
-    let appended = partition.append(records, Origin::Client, None).map_err(|error| {
+    let appended = partition.append(records, Origin::Client, guard).map_err(|error| {
         let code = append_code(&error);
         if code == ErrorCode::KafkaStorageError {
             tracing::error!(%error, "cannot append");
