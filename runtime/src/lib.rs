@@ -2,4 +2,8 @@
 
 pub mod cli;
 
+pub mod node;
+
+pub mod http;
+
 pub mod config;

@@ -12,7 +12,7 @@ use super::Failure;
 use super::cluster::{ClusterArguments, block_on};
 use super::group::parse_time_ms;
 use super::output::Output;
-use super::record_format::{Format, RecordView, for_each_record};
+use super::record_format::{Format, RecordView};
 
 /// How long one poll waits before interrupts and ends are looked at again.
 const POLL_WAIT: Duration = Duration::from_millis(500);
@@ -247,17 +247,22 @@ impl Printer {
 
     fn print(&mut self, fetched: &Fetched) -> Result<(), Failure> {
         let mut failure = None;
-        for_each_record(fetched, |record| {
+        let visited = fetched.for_each(|record| {
             if failure.is_some() || self.left == Some(0) {
                 return;
             }
             self.left = self.left.map(|left| left - 1);
-            let view = RecordView { topic: &fetched.place.topic, partition: fetched.place.partition, record };
+            let view = RecordView {
+                topic: &fetched.place.topic,
+                partition: fetched.place.partition,
+                record: &record,
+            };
             self.format.write(&view, &mut self.pending);
             if self.pending.len() >= OUTPUT_BYTES {
                 failure = self.hand_over().err();
             }
-        })?;
+        });
+        visited.map_err(Failure::failed)?;
         match failure {
             Some(failure) => Err(failure),
             None => Ok(()),

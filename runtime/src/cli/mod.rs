@@ -3,11 +3,15 @@
 //!
 //! Left out: what the commands do; each parses its arguments and calls the part that does it.
 
+mod bench;
 mod config;
 mod consume;
 mod group;
+mod produce;
 mod record_format;
 mod schema;
+mod server;
+mod stop;
 mod topic;
 mod validate;
 
@@ -35,16 +39,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a broker node.
+    Server(server::Arguments),
     /// Check pipeline files without starting anything.
     Validate(validate::Arguments),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Arguments),
+    /// Send lines to a topic.
+    Produce(produce::Arguments),
     /// Print a topic's records.
     Consume(consume::Arguments),
     /// List, describe, reset and delete consumer groups.
     Group(group::Arguments),
     /// Show and change settings of topics and nodes.
     Config(config::Arguments),
+    /// Measure a broker beside this machine's own limits.
+    Bench(bench::Arguments),
     /// Print the JSON Schema of the pipeline file.
     Schema(schema::Arguments),
 }
@@ -96,8 +106,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Server(arguments) => server::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
+        Command::Produce(arguments) => produce::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),
         Command::Config(arguments) => config::run(arguments),

@@ -1,34 +1,13 @@
 //! How `consume` shows a record: its value, a JSON object, or a template.
 
-use millstream_client::Fetched;
-use millstream_protocol::record_batch::{Batch, Record};
+use millstream_protocol::record_batch::Record;
 use serde_json::{Map, Value, json};
-
-use super::Failure;
 
 /// A record and where it came from.
 pub struct RecordView<'a> {
     pub topic: &'a str,
     pub partition: i32,
     pub record: &'a Record<'a>,
-}
-
-/// One compressed batch may become at most this large.
-const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
-
-/// Visits every record that was asked for, in order.
-pub fn for_each_record(fetched: &Fetched, mut visit: impl FnMut(&Record<'_>)) -> Result<(), Failure> {
-    for bytes in &fetched.batches {
-        let batch = Batch::split_from(&mut bytes.clone()).map_err(Failure::failed)?;
-        let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(Failure::failed)?;
-        for record in &records {
-            let record = record.map_err(Failure::failed)?;
-            if record.offset >= fetched.start_offset {
-                visit(&record);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// How records are written.

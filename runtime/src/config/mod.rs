@@ -9,5 +9,7 @@ pub mod pipeline;
 pub mod reader;
 pub mod resolve;
 pub mod schema;
+
+pub mod server;
 pub mod suggest;
 pub mod yaml;

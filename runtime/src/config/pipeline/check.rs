@@ -213,7 +213,10 @@ fn check_steps(steps: &[Step], report: &mut Report) {
             }
             StepKind::Rhai(script) => check_script(script, report),
             StepKind::Wasm(path) => {
-                report.error(&path.location, "components are not supported by this version; use rhai, filter or map");
+                report.error(
+                    &path.location,
+                    "components are not supported by this version; use rhai, filter or map",
+                );
             }
         }
     }

@@ -1,0 +1,88 @@
+//! One node of Millstream in this process: its data directory, the broker, the HTTP server.
+//!
+//! Start order: broker (which locks the data directory for this process) → HTTP. [`Node::stop`] goes the other
+//! way round. Left out: what runs on top (tasks of pipelines), which whoever starts them stops first.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millstream_broker::{Broker, Config};
+
+use crate::http::{self, HttpServer, Resources};
+
+/// Why a node did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("finding data directory {directory}: {source}")]
+    Directory { directory: PathBuf, source: std::io::Error },
+    #[error("starting the broker: {0}")]
+    Broker(#[from] millstream_broker::StartError),
+    #[error("starting the http server on {address}: {source}")]
+    Http { address: SocketAddr, source: std::io::Error },
+}
+
+/// A running node.
+pub struct Node {
+    broker: Arc<Broker>,
+    http: HttpServer,
+    directory: PathBuf,
+}
+
+impl Node {
+    /// Starts a node on the directory that `config` names.
+    pub async fn start(
+        mut config: Config,
+        http_address: SocketAddr,
+        resources: Resources,
+    ) -> Result<Self, StartError> {
+        // Absolute, so that what is printed and logged means the same everywhere.
+        let directory = std::path::absolute(&config.log_directory)
+            .map_err(|source| StartError::Directory { directory: config.log_directory.clone(), source })?;
+        config.log_directory.clone_from(&directory);
+        let broker = Arc::new(Broker::start(config).await?);
+        match http::serve(http_address, resources.with_broker(&broker)).await {
+            Ok(http) => Ok(Self { broker, http, directory }),
+            Err(source) => {
+                stop_broker(&broker).await;
+                Err(StartError::Http { address: http_address, source })
+            }
+        }
+    }
+
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where Kafka clients connect, or `-` without a listener.
+    pub fn kafka_address(&self) -> String {
+        self.broker.addr().map_or_else(|| "-".to_owned(), |address| address.to_string())
+    }
+
+    /// The line that tells people and scripts where everything is.
+    pub fn ready_line(&self) -> String {
+        format!(
+            "millstream ready kafka={} http={} pg=- node={} data={}",
+            self.kafka_address(),
+            self.http.address(),
+            self.broker.node_id(),
+            self.directory.display()
+        )
+    }
+
+    /// Stops in reverse order; everything acknowledged is on disk when this returns.
+    pub async fn stop(self) {
+        self.http.stop().await;
+        stop_broker(&self.broker).await;
+    }
+}
+
+async fn stop_broker(broker: &Broker) {
+    if let Err(error) = broker.shutdown().await {
+        tracing::error!(%error, "the broker did not stop cleanly; the next start checks its logs");
+    }
+}
