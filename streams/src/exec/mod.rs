@@ -12,6 +12,9 @@ mod source;
 mod status;
 mod task;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::{BadRecords, Engine, EngineConfig, FinishError, QueryHandle, QueryHandles, StartError};
 pub use status::{QueryState, QueryStatus};
 

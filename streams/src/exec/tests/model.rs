@@ -1,0 +1,214 @@
+//! A cluster that keeps what was committed and nothing else, and that can end a task at any step.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use millstream_protocol::compression::Compression;
+use millstream_protocol::record_batch::{Batch, BatchBuilder};
+
+use crate::exec::QueryError;
+use crate::exec::encode::OutputRows;
+use crate::exec::link::{Change, InputPartition, Link, Piece, Position};
+use crate::plan::QueryPlan;
+
+pub type Record = (Option<Vec<u8>>, Vec<u8>);
+
+/// How a run differs from the plain one.
+#[derive(Debug, Clone)]
+pub struct Disturbance {
+    /// 0 for whole partitions at a time; otherwise the seed of how input is cut, and in which order it comes.
+    seed: u64,
+    crashes: Vec<usize>,
+}
+
+impl Disturbance {
+    pub fn none() -> Disturbance {
+        Disturbance { seed: 0, crashes: Vec::new() }
+    }
+
+    pub fn shaken(seed: u64) -> Disturbance {
+        Disturbance { seed, crashes: Vec::new() }
+    }
+
+    pub fn crashing_at(mut self, first: usize, second: Option<usize>) -> Disturbance {
+        self.crashes = [Some(first), second].into_iter().flatten().collect();
+        self
+    }
+
+    pub fn commit_interval(&self) -> Duration {
+        // Every step commits, or only the end does.
+        if self.seed.is_multiple_of(2) { Duration::from_secs(3600) } else { Duration::ZERO }
+    }
+}
+
+/// All topics by name and partition, and what is committed for each query.
+#[derive(Default)]
+pub struct Model {
+    pub topics: BTreeMap<(String, i32), Vec<Record>>,
+    queries: HashMap<String, Committed>,
+    /// Calls so far: what a crash is counted by.
+    pub steps: usize,
+}
+
+#[derive(Default, Clone)]
+struct Committed {
+    epoch: u64,
+    positions: BTreeMap<i32, Position>,
+    state: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+pub struct ModelLink {
+    pub model: Arc<Mutex<Model>>,
+    pub plan: Arc<QueryPlan>,
+    pub disturbance: Disturbance,
+    pub random: u64,
+    epoch: u64,
+    reading: Vec<i64>,
+    written: Vec<Record>,
+}
+
+impl ModelLink {
+    pub fn new(model: Arc<Mutex<Model>>, plan: Arc<QueryPlan>, disturbance: Disturbance) -> ModelLink {
+        let random = disturbance.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        ModelLink { model, plan, disturbance, random, epoch: 0, reading: Vec::new(), written: Vec::new() }
+    }
+
+    fn next_random(&mut self, below: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random % below.max(1) as u64) as usize
+    }
+
+    /// Counts a step; the task dies here if a crash is due.
+    fn step(&self, what: &str) -> Result<(), QueryError> {
+        let mut model = self.model.lock().expect("the model is not poisoned");
+        let step = model.steps;
+        model.steps += 1;
+        if self.disturbance.crashes.contains(&step) {
+            return Err(QueryError::cluster(what, format!("crash at step {step}")));
+        }
+        Ok(())
+    }
+
+    fn partitions(&self) -> usize {
+        let model = self.model.lock().expect("the model is not poisoned");
+        model.topics.keys().filter(|(topic, _)| topic == self.plan.input_topic()).count()
+    }
+
+    /// Cuts the next piece off a partition, if there is any.
+    fn cut(&mut self, partition: usize) -> Option<Piece> {
+        let length = if self.disturbance.seed == 0 { usize::MAX } else { 1 + self.next_random(3) };
+        let offset = self.reading[partition];
+        let model = self.model.lock().expect("the model is not poisoned");
+        let records = &model.topics[&(self.plan.input_topic().to_owned(), partition as i32)];
+        let rest = &records[offset as usize..];
+        let taken = &rest[..length.min(rest.len())];
+        if taken.is_empty() {
+            return None;
+        }
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.set_base_offset(offset);
+        for (key, value) in taken {
+            builder.append(0, key.as_deref(), Some(value), &[]).expect("the record fits");
+        }
+        let mut bytes: Bytes = builder.finish().expect("the batch is built");
+        let batch = Batch::split_from(&mut bytes).expect("the batch is whole");
+        let next_offset = offset + taken.len() as i64;
+        let end_offset = records.len() as i64;
+        drop(model);
+        self.reading[partition] = next_offset;
+        Some(Piece {
+            partition: partition as i32,
+            batches: vec![batch],
+            start_offset: offset,
+            next_offset,
+            end_offset,
+        })
+    }
+}
+
+#[async_trait]
+impl Link for ModelLink {
+    async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError> {
+        self.step("open")?;
+        let partitions = self.partitions();
+        let mut model = self.model.lock().expect("the model is not poisoned");
+        let committed = model.queries.entry(self.plan.name().to_owned()).or_default();
+        committed.epoch += 1;
+        self.epoch = committed.epoch;
+        let committed = committed.clone();
+        let mut inputs = Vec::new();
+        for partition in 0..partitions as i32 {
+            let end_offset = model.topics[&(self.plan.input_topic().to_owned(), partition)].len() as i64;
+            let position = committed.positions.get(&partition);
+            inputs.push(InputPartition {
+                offset: position.map_or(0, |position| position.offset),
+                note: position.map(|position| position.note.clone()),
+                end_offset,
+            });
+        }
+        self.reading = inputs.iter().map(|input| input.offset).collect();
+        Ok(inputs)
+    }
+
+    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError> {
+        self.step("restore")?;
+        let model = self.model.lock().expect("the model is not poisoned");
+        Ok(model.queries[self.plan.name()].state.clone())
+    }
+
+    async fn poll(&mut self, _wait: Duration) -> Result<Option<Piece>, QueryError> {
+        tokio::task::yield_now().await;
+        let partitions = self.reading.len();
+        let first = self.next_random(partitions);
+        let order = (0..partitions).map(|place| (first + place) % partitions).collect::<Vec<_>>();
+        for partition in order {
+            if let Some(piece) = self.cut(partition) {
+                self.step("poll")?;
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn write(&mut self, rows: &OutputRows, _keyless: i32) -> Result<(), QueryError> {
+        self.step("write")?;
+        self.written.extend(rows.iter().map(|(key, value)| (key.map(<[u8]>::to_vec), value.to_vec())));
+        Ok(())
+    }
+
+    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError> {
+        self.step("before the commit")?;
+        {
+            let mut model = self.model.lock().expect("the model is not poisoned");
+            let model = &mut *model;
+            let committed = model.queries.entry(self.plan.name().to_owned()).or_default();
+            if committed.epoch != self.epoch {
+                return Err(QueryError::Fenced { reason: "a newer task has opened".to_owned() });
+            }
+            for (key, value) in changes {
+                match value {
+                    Some(value) => committed.state.insert(key.clone(), value.clone()),
+                    None => committed.state.remove(key),
+                };
+            }
+            for position in positions {
+                committed.positions.insert(position.partition, position.clone());
+            }
+            let output = (self.plan.output_topic().to_owned(), 0);
+            model.topics.entry(output).or_default().append(&mut self.written);
+        }
+        self.step("after the commit")
+    }
+}
+
+impl Model {
+    /// How many keys of state a query has committed.
+    pub fn state_keys(&self, query: &str) -> usize {
+        self.queries.get(query).map_or(0, |committed| committed.state.len())
+    }
+}

@@ -1,0 +1,188 @@
+//! Scenarios as text. A file is a list of blocks, each a line that says what it is and the lines below it:
+//!
+//! - `program`: the statements;
+//! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key);
+//! - `finish`: every query reads to the end of its input and closes its windows;
+//! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key;
+//! - `late QUERY COUNT`, `bad QUERY COUNT`, `state QUERY KEYS`: counts by then (only in the plain run where a crash would
+//!   count twice).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::model::{Disturbance, Model, ModelLink, Record};
+use crate::exec::engine::BadRecords;
+use crate::exec::status::StatusCells;
+use crate::exec::task::{self, Finish, Orders, TaskConfig};
+use crate::plan::{Plan, PlanContext, Program, QueryPlan};
+
+#[derive(Clone)]
+pub struct Scenario {
+    name: String,
+    plan: Plan,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone)]
+enum Step {
+    Input { topic: String, partition: i32, records: Vec<Record> },
+    Finish,
+    Output { topic: String, latest: bool, lines: Vec<String> },
+    Count { what: String, query: String, expected: u64 },
+}
+
+impl Scenario {
+    pub fn read(path: &Path) -> Scenario {
+        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(path).expect("the scenario can be read");
+        let mut program = Program::default();
+        let mut steps = Vec::new();
+        for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+            let lines = block.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
+            let Some((head, body)) = lines.split_first() else { continue };
+            match head.split(' ').collect::<Vec<_>>().as_slice() {
+                ["program"] => {
+                    program
+                        .extend(&body.join("\n"), &name)
+                        .unwrap_or_else(|found| panic!("{name}: {found:?}"));
+                }
+                ["input", topic, partition] => steps.push(Step::Input {
+                    topic: (*topic).to_owned(),
+                    partition: partition.parse().expect("a partition's number"),
+                    records: body.iter().map(|line| record(line)).collect(),
+                }),
+                ["finish"] => steps.push(Step::Finish),
+                ["output", topic, rest @ ..] => steps.push(Step::Output {
+                    topic: (*topic).to_owned(),
+                    latest: rest.contains(&"latest"),
+                    lines: body.iter().map(|line| (*line).to_owned()).collect(),
+                }),
+                [what @ ("late" | "bad" | "state"), query, count] => steps.push(Step::Count {
+                    what: (*what).to_owned(),
+                    query: (*query).to_owned(),
+                    expected: count.parse().expect("a count"),
+                }),
+                other => panic!("{name}: {other:?} is no block"),
+            }
+        }
+        let context = PlanContext { pipeline: "p".to_owned(), ..PlanContext::default() };
+        let plan = program.plan(&context).unwrap_or_else(|found| panic!("{name}: {found:?}"));
+        Scenario { name, plan, steps }
+    }
+
+    /// Runs all steps and compares every output. Gives how many steps the tasks took.
+    pub async fn run(&self, disturbance: &Disturbance) -> usize {
+        let model = Arc::new(Mutex::new(Model::default()));
+        let mut statuses = BTreeMap::new();
+        for query in &self.plan.queries {
+            statuses.insert(query.name().to_owned(), StatusCells::new(query.name()));
+            let output = (query.output_topic().to_owned(), 0);
+            model.lock().expect("the model is not poisoned").topics.entry(output).or_default();
+        }
+        for step in &self.steps {
+            match step {
+                Step::Input { topic, partition, records } => {
+                    let mut model = model.lock().expect("the model is not poisoned");
+                    let place = (topic.clone(), *partition);
+                    model.topics.entry(place).or_default().extend(records.iter().cloned());
+                }
+                Step::Finish => {
+                    for query in &self.plan.queries {
+                        finish(&model, query, disturbance, &statuses[query.name()]).await;
+                    }
+                }
+                Step::Output { topic, latest, lines } => {
+                    self.compare(&model, topic, *latest, lines, disturbance);
+                }
+                Step::Count { what, query, expected } => {
+                    let crashes = format!("{disturbance:?}").contains("crashes: []");
+                    let status = &statuses[query.as_str()];
+                    let found = match what.as_str() {
+                        "late" => status.late_rows.load(Ordering::Relaxed),
+                        "bad" => status.bad_rows.load(Ordering::Relaxed),
+                        _ => model.lock().expect("the model is not poisoned").state_keys(query) as u64,
+                    };
+                    if crashes || what == "state" {
+                        assert_eq!(found, *expected, "{}: {what} {query} with {disturbance:?}", self.name);
+                    }
+                }
+            }
+        }
+        let steps = model.lock().expect("the model is not poisoned").steps;
+        steps
+    }
+
+    fn compare(
+        &self,
+        model: &Mutex<Model>,
+        topic: &str,
+        latest: bool,
+        expected: &[String],
+        how: &Disturbance,
+    ) {
+        let model = model.lock().expect("the model is not poisoned");
+        let mut found: Vec<String> =
+            model.topics.get(&(topic.to_owned(), 0)).into_iter().flatten().map(line).collect();
+        if latest {
+            let by_key: BTreeMap<String, String> = found
+                .into_iter()
+                .map(|line| (line.split(' ').next().unwrap_or_default().to_owned(), line))
+                .collect();
+            found = by_key.into_values().collect();
+        }
+        let (found, expected) = (found.join("\n"), expected.join("\n"));
+        assert!(
+            found == expected,
+            "{}: {topic} with {how:?}\nfound:\n{found}\nexpected:\n{expected}",
+            self.name
+        );
+    }
+}
+
+/// Runs the query, again after every crash, until its windows are closed.
+async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturbance, status: &StatusCells) {
+    let ends: BTreeMap<i32, i64> = {
+        let model = model.lock().expect("the model is not poisoned");
+        let input = model.topics.iter().filter(|((topic, _), _)| topic == query.input_topic());
+        input.map(|((_, partition), records)| (*partition, records.len() as i64)).collect()
+    };
+    let config = TaskConfig {
+        commit_interval: how.commit_interval(),
+        idle_timeout: None,
+        bad_records: BadRecords::Skip,
+    };
+    let orders = Orders { stop: false, finish: Some(Finish { number: 1, ends: Arc::new(ends) }) };
+    let (orders_sender, orders) = watch::channel(orders);
+    let (finished, mut done) = watch::channel(0);
+    for _ in 0..100 {
+        let mut link = ModelLink::new(model.clone(), query.clone(), how.clone());
+        let running = task::run(query, &config, status, &mut link, &orders, &finished);
+        tokio::pin!(running);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut running => break ended,
+                _ = done.changed() => orders_sender.send_modify(|orders| orders.stop = true),
+            }
+        };
+        match ended {
+            Ok(()) => return,
+            Err(error) if error.to_string().contains("crash at step") => {}
+            Err(error) => panic!("{}: {error}", query.name()),
+        }
+    }
+    panic!("{} does not finish", query.name());
+}
+
+fn record(line: &str) -> Record {
+    let (key, value) = line.split_once(' ').expect("a record is `KEY VALUE`");
+    ((key != "-").then(|| key.as_bytes().to_vec()), value.as_bytes().to_vec())
+}
+
+fn line((key, value): &Record) -> String {
+    let key = key.as_ref().map_or("-".into(), |key| String::from_utf8_lossy(key));
+    format!("{key} {}", String::from_utf8_lossy(value))
+}
