@@ -2,8 +2,9 @@
 //!
 //! Only this file decides which version of an API is spoken.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::client::{ClientConfig, Cluster};
+use crate::client::{Client, ClientConfig, Cluster};
 use crate::transport::{TcpConfig, TcpTransport, Transport, TransportError};
 
 /// The version of ApiVersions asked with: every broker since 2.4 knows it, and it carries the finalized features.
@@ -181,24 +182,37 @@ fn newest_spoken(api: ApiKey) -> i16 {
     }
 }
 
-/// Connections to the nodes of one cluster.
+/// Connections to the nodes of one cluster, in lanes.
+///
+/// A Kafka broker works on one request of a connection at a time: a fetch or a join that waits holds up everything behind
+/// it. So whoever waits long has a lane, and thereby connections, of its own. A local transport needs none of that.
 pub(crate) struct Pool {
     config: ClientConfig,
     /// Set for an embedded broker: every node is reached through this one transport.
     local: Option<Arc<dyn Transport>>,
     bootstrap: Vec<String>,
-    nodes: Mutex<HashMap<NodeKey, Arc<Slot>>>,
+    nodes: Mutex<Nodes>,
+    next_lane: AtomicU64,
 }
+
+#[derive(Default)]
+struct Nodes {
+    addresses: BTreeMap<i32, String>,
+    slots: HashMap<NodeKey, Arc<Slot>>,
+}
+
+/// Short requests of everybody.
+pub(crate) const SHARED_LANE: u64 = 0;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum NodeKey {
     Local,
     Bootstrap(usize),
-    Node(i32),
+    Node { node_id: i32, lane: u64 },
 }
 
 struct Slot {
-    address: Mutex<String>,
+    address: String,
     current: Mutex<Option<Arc<Connection>>>,
     /// Held while connecting, so that callers wait for one attempt instead of starting several.
     dialing: tokio::sync::Mutex<Dialing>,
@@ -209,62 +223,96 @@ struct Dialing {
     not_before: Option<Instant>,
 }
 
+/// Connections that nobody else uses; closed when this is dropped.
+pub(crate) struct Lane {
+    client: Client,
+    number: u64,
+}
+
+impl Lane {
+    pub(crate) fn new(client: Client) -> Lane {
+        let number = client.shared.pool.next_lane.fetch_add(1, Ordering::Relaxed);
+        Lane { client, number }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// See [`Pool::open_node`].
+    pub(crate) fn open_node(&self, node_id: i32) -> Option<Arc<Connection>> {
+        self.client.shared.pool.open_node(node_id, self.number)
+    }
+
+    /// See [`Pool::node`].
+    pub(crate) async fn node(&self, node_id: i32) -> Result<Arc<Connection>, CallError> {
+        self.client.shared.pool.node(node_id, self.number).await
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.client.shared.pool.close_lane(self.number);
+    }
+}
+
 impl Pool {
     pub(crate) fn new(cluster: Cluster, config: ClientConfig) -> Pool {
         let (local, bootstrap) = match cluster {
             Cluster::Local(transport) => (Some(transport), Vec::new()),
             Cluster::Bootstrap(addresses) => (None, addresses),
         };
-        Pool { config, local, bootstrap, nodes: Mutex::new(HashMap::new()) }
+        let next_lane = AtomicU64::new(SHARED_LANE + 1);
+        Pool { config, local, bootstrap, nodes: Mutex::default(), next_lane }
     }
 
-    /// Makes the addresses of a fresh metadata answer known; a node that moved loses its old connection.
-    pub(crate) fn learn(&self, nodes: impl Iterator<Item = (i32, String)>) {
-        if self.local.is_some() {
-            return;
-        }
-        for (node_id, address) in nodes {
-            let slot = self.slot(NodeKey::Node(node_id), || address.clone());
-            let mut known = slot.address.lock();
-            if *known != address {
-                *known = address;
-                *slot.current.lock() = None;
-            }
+    /// Makes addresses known; a node that moved loses its old connections.
+    pub(crate) fn learn(&self, addresses: impl Iterator<Item = (i32, String)>) {
+        let mut nodes = self.nodes.lock();
+        for (node_id, address) in addresses {
+            let has_moved = |key: &NodeKey, slot: &Arc<Slot>| {
+                matches!(key, NodeKey::Node { node_id: other, .. } if *other == node_id)
+                    && slot.address != address
+            };
+            nodes.slots.retain(|key, slot| !has_moved(key, slot));
+            nodes.addresses.insert(node_id, address);
         }
     }
 
     /// An open connection to `node_id`, without waiting; `None` when one would have to be opened first.
-    pub(crate) fn open_node(&self, node_id: i32) -> Option<Arc<Connection>> {
-        let slot = self.nodes.lock().get(&self.key(node_id)).cloned()?;
+    pub(crate) fn open_node(&self, node_id: i32, lane: u64) -> Option<Arc<Connection>> {
+        let slot = self.nodes.lock().slots.get(&self.key(node_id, lane)).cloned()?;
         slot.open()
     }
 
     /// A connection to `node_id`, opened if need be.
-    pub(crate) async fn node(&self, node_id: i32) -> Result<Arc<Connection>, CallError> {
-        let key = self.key(node_id);
-        let slot = match key {
-            NodeKey::Local => self.slot(key, String::new),
-            _ => self.nodes.lock().get(&key).cloned().ok_or(CallError::UnknownNode { node_id })?,
-        };
+    pub(crate) async fn node(&self, node_id: i32, lane: u64) -> Result<Arc<Connection>, CallError> {
+        let slot = self.slot(self.key(node_id, lane), |nodes| nodes.addresses.get(&node_id).cloned());
+        let slot = slot.ok_or(CallError::UnknownNode { node_id })?;
         self.dial(&slot).await
     }
 
-    /// A connection to any node: an open one if there is, else the known nodes and bootstrap addresses in turn.
+    /// A connection to any node, for short requests: an open one if there is, else the bootstrap addresses and the known
+    /// nodes in turn.
     pub(crate) async fn any(&self) -> Result<Arc<Connection>, CallError> {
         if self.local.is_some() {
-            return self.node(0).await;
+            return self.node(0, SHARED_LANE).await;
         }
-        let known: Vec<Arc<Slot>> = self.nodes.lock().values().cloned().collect();
-        if let Some(open) = known.iter().find_map(|slot| slot.open()) {
+        let known: Vec<i32> = self.nodes.lock().addresses.keys().copied().collect();
+        if let Some(open) = known.iter().find_map(|&node_id| self.open_node(node_id, SHARED_LANE)) {
             return Ok(open);
         }
-        let bootstrap = self
-            .bootstrap
-            .iter()
-            .enumerate()
-            .map(|(position, address)| self.slot(NodeKey::Bootstrap(position), || address.clone()));
         let mut last_error = CallError::UnknownNode { node_id: -1 };
-        for slot in bootstrap.chain(known).collect::<Vec<_>>() {
+        for node_id in known {
+            match self.node(node_id, SHARED_LANE).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last_error = error,
+            }
+        }
+        for (position, address) in self.bootstrap.iter().enumerate() {
+            let Some(slot) = self.slot(NodeKey::Bootstrap(position), |_| Some(address.clone())) else {
+                continue;
+            };
             match self.dial(&slot).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last_error = error,
@@ -273,14 +321,25 @@ impl Pool {
         Err(last_error)
     }
 
-    fn key(&self, node_id: i32) -> NodeKey {
-        if self.local.is_some() { NodeKey::Local } else { NodeKey::Node(node_id) }
+    fn close_lane(&self, lane: u64) {
+        let is_of_lane = |key: &NodeKey| matches!(key, NodeKey::Node { lane: other, .. } if *other == lane);
+        self.nodes.lock().slots.retain(|key, _| !is_of_lane(key));
     }
 
-    fn slot(&self, key: NodeKey, address: impl FnOnce() -> String) -> Arc<Slot> {
+    fn key(&self, node_id: i32, lane: u64) -> NodeKey {
+        if self.local.is_some() { NodeKey::Local } else { NodeKey::Node { node_id, lane } }
+    }
+
+    /// The slot of a key, made on first use; `None` when no address is known for it.
+    fn slot(&self, key: NodeKey, address: impl FnOnce(&Nodes) -> Option<String>) -> Option<Arc<Slot>> {
         let mut nodes = self.nodes.lock();
-        let fresh = || Arc::new(Slot::new(address(), &self.config));
-        nodes.entry(key).or_insert_with(fresh).clone()
+        if let Some(slot) = nodes.slots.get(&key) {
+            return Some(slot.clone());
+        }
+        let address = if key == NodeKey::Local { String::new() } else { address(&nodes)? };
+        let slot = Arc::new(Slot::new(address, &self.config));
+        nodes.slots.insert(key, slot.clone());
+        Some(slot)
     }
 
     async fn dial(&self, slot: &Slot) -> Result<Arc<Connection>, CallError> {
@@ -294,8 +353,8 @@ impl Pool {
         if let Some(not_before) = dialing.not_before {
             tokio::time::sleep_until(not_before).await;
         }
-        let address = slot.address.lock().clone();
-        match self.connect(&address).await {
+        let address = &slot.address;
+        match self.connect(address).await {
             Ok(connection) => {
                 dialing.backoff.reset();
                 // A node that accepts and then drops us at once must not be dialled in a tight loop either.
@@ -337,7 +396,7 @@ impl Slot {
         let spread = address.bytes().fold(17_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let backoff = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max, spread);
         let dialing = tokio::sync::Mutex::new(Dialing { backoff, not_before: None });
-        Slot { address: Mutex::new(address), current: Mutex::new(None), dialing }
+        Slot { address, current: Mutex::new(None), dialing }
     }
 
     fn open(&self) -> Option<Arc<Connection>> {

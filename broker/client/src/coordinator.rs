@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::connection::{CallError, Connection};
+use crate::connection::{CallError, Connection, SHARED_LANE};
 
 /// What is coordinated; the number is FindCoordinator's key type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,6 +91,16 @@ impl Client {
         kind: CoordinatorKind,
         key: &str,
     ) -> Result<Arc<Connection>, CallError> {
+        self.coordinator_on(SHARED_LANE, kind, key).await
+    }
+
+    /// As [`Client::coordinator`], over a connection of the given lane.
+    pub(crate) async fn coordinator_on(
+        &self,
+        lane: u64,
+        kind: CoordinatorKind,
+        key: &str,
+    ) -> Result<Arc<Connection>, CallError> {
         let cache_key = (kind, key.to_owned());
         let known = self.shared.coordinators.known.lock().get(&cache_key).copied();
         let node_id = match known {
@@ -101,7 +111,7 @@ impl Client {
                 node_id
             }
         };
-        self.shared.pool.node(node_id).await
+        self.shared.pool.node(node_id, lane).await
     }
 
     /// The next call looks the coordinator up again.

@@ -10,7 +10,7 @@ use millstream_protocol::messages::{
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::connection::CallError;
+use crate::connection::{CallError, SHARED_LANE};
 use crate::consumer::Isolation;
 use crate::metadata::MetadataError;
 use crate::topic::TopicPartition;
@@ -135,7 +135,7 @@ impl Client {
         isolation: Isolation,
     ) -> Vec<((TopicPartition, i64), Found)> {
         let request = list_offsets_request(&questions, isolation);
-        let response = match self.shared.pool.node(leader).await {
+        let response = match self.shared.pool.node(leader, SHARED_LANE).await {
             Ok(connection) => connection.call(request).await,
             Err(error) => Err(error),
         };

@@ -3,6 +3,7 @@
 use millstream_protocol::messages::{DescribeClusterRequest, DescribeLogDirsRequest};
 
 use super::{Admin, AdminError, accepted};
+use crate::connection::SHARED_LANE;
 use crate::metadata::Node;
 use crate::topic::TopicPartition;
 
@@ -62,7 +63,7 @@ impl Admin {
         const ATTEMPT: &str = "describing log directories of node";
         let name = node_id.to_string();
         let called = async {
-            let connection = self.client.shared.pool.node(node_id).await?;
+            let connection = self.client.shared.pool.node(node_id, SHARED_LANE).await?;
             connection.call(DescribeLogDirsRequest::default()).await
         };
         let response = called.await.map_err(|source| AdminError::Call {

@@ -7,7 +7,7 @@ use millstream_protocol::messages::{
 };
 
 use super::{Admin, AdminError, accepted};
-use crate::connection::CallError;
+use crate::connection::{CallError, SHARED_LANE};
 
 /// Whose configs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Admin {
     ) -> Result<R::Response, CallError> {
         match resource {
             ConfigResource::Broker(node_id) => {
-                self.client.shared.pool.node(*node_id).await?.call(request).await
+                self.client.shared.pool.node(*node_id, SHARED_LANE).await?.call(request).await
             }
             _ => self.call_controller_once(request).await,
         }

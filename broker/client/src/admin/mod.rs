@@ -23,7 +23,7 @@ pub use transactions::{TransactionDescription, TransactionListing};
 pub use crate::offsets::{ListOffsetsError, ListedOffset};
 
 use crate::client::Client;
-use crate::connection::CallError;
+use crate::connection::{CallError, SHARED_LANE};
 use crate::metadata::MetadataError;
 
 /// Why something could not be administered.
@@ -100,7 +100,7 @@ impl Admin {
         let controller_id = self.client.cluster().controller_id;
         let connection = match controller_id {
             -1 => self.client.shared.pool.any().await?,
-            node_id => self.client.shared.pool.node(node_id).await?,
+            node_id => self.client.shared.pool.node(node_id, SHARED_LANE).await?,
         };
         connection.call(request).await
     }
@@ -116,7 +116,7 @@ impl Admin {
         let calls = nodes.into_iter().map(|node_id| {
             let request = request.clone();
             async move {
-                let answer = match self.client.shared.pool.node(node_id).await {
+                let answer = match self.client.shared.pool.node(node_id, SHARED_LANE).await {
                     Ok(connection) => connection.call(request).await,
                     Err(error) => Err(error),
                 };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use millstream_protocol::messages::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 
 use super::{Admin, AdminError, accepted};
+use crate::connection::SHARED_LANE;
 use crate::consumer::Isolation;
 use crate::offsets::{self, ListedOffset};
 use crate::topic::TopicPartition;
@@ -56,7 +57,8 @@ impl Admin {
                 .map(|(name, partitions)| DeleteRecordsTopic { name, partitions })
                 .collect();
             let request = DeleteRecordsRequest { topics, timeout_ms: self.timeout_ms() };
-            let called = async { self.client.shared.pool.node(leader).await?.call(request).await };
+            let called =
+                async { self.client.shared.pool.node(leader, SHARED_LANE).await?.call(request).await };
             match called.await {
                 Ok(response) => {
                     for topic in response.topics {

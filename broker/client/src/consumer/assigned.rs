@@ -52,7 +52,6 @@ enum Position {
 }
 
 struct Piece {
-    epoch: u64,
     bytes: usize,
     fetched: Fetched,
 }
@@ -109,10 +108,6 @@ impl Shared {
         let mut places: Vec<TopicPartition> = self.state.lock().partitions.keys().cloned().collect();
         places.sort();
         places
-    }
-
-    pub(crate) fn contains(&self, place: &TopicPartition) -> bool {
-        self.state.lock().partitions.contains_key(place)
     }
 
     /// False when the partition is not assigned.
@@ -238,7 +233,7 @@ impl Shared {
         assigned.pieces += 1;
         let bytes = fetched.batches.iter().map(|batch| batch.bytes().len()).sum();
         state.buffered_bytes += bytes;
-        state.pieces.push_back(Piece { epoch, bytes, fetched });
+        state.pieces.push_back(Piece { bytes, fetched });
         drop(state);
         self.news.notify_one();
     }

@@ -18,7 +18,7 @@ use super::visible::visible;
 use super::{ConsumeError, ConsumerConfig, Fetched, OffsetReset, Start};
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::connection::{CallError, Connection};
+use crate::connection::{CallError, Connection, Lane};
 use crate::offsets::{self, ListOffsetsError, ListedOffset};
 use crate::topic::TopicPartition;
 
@@ -29,6 +29,7 @@ const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Fetcher {
     client: Client,
+    lane: Arc<Lane>,
     config: Arc<ConsumerConfig>,
     shared: Arc<Shared>,
     nodes: HashMap<i32, NodeState>,
@@ -56,6 +57,7 @@ impl Fetcher {
     pub(crate) fn new(client: Client, config: Arc<ConsumerConfig>, shared: Arc<Shared>) -> Fetcher {
         let backoff = client.retry_backoff();
         Fetcher {
+            lane: Arc::new(Lane::new(client.clone())),
             client,
             config,
             shared,
@@ -130,12 +132,10 @@ impl Fetcher {
             return;
         }
         node.is_busy = true;
-        let Some(connection) = self.client.shared.pool.open_node(node_id) else {
-            let client = self.client.clone();
-            self.events.push(
-                async move { Event::Connected { node_id, result: client.shared.pool.node(node_id).await } }
-                    .boxed(),
-            );
+        let Some(connection) = self.lane.open_node(node_id) else {
+            let lane = self.lane.clone();
+            self.events
+                .push(async move { Event::Connected { node_id, result: lane.node(node_id).await } }.boxed());
             return;
         };
         let cluster = self.client.cluster();

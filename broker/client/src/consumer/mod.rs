@@ -313,10 +313,6 @@ impl Consumer {
         Ok(listed.into_iter().map(|found| (found.offset >= 0).then_some(found.offset)).collect())
     }
 
-    pub(crate) fn is_assigned(&self, place: &TopicPartition) -> bool {
-        self.shared.contains(place)
-    }
-
     async fn special_offsets(
         &self,
         partitions: &[TopicPartition],

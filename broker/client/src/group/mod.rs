@@ -3,8 +3,12 @@
 //! The classic protocol: the member elected leader runs the assignor. [`GroupConsumer::poll`] drives joining, so that a
 //! caller can commit between losing a partition and giving it up; heartbeats run in the background.
 
+mod assignor;
 mod blobs;
 mod committed;
+mod heartbeat;
+mod join;
+mod member;
 
 use std::time::Duration;
 
@@ -12,13 +16,15 @@ use millstream_protocol::ErrorCode;
 
 pub(crate) use blobs::assignment_partitions;
 pub(crate) use committed::{by_topic, fetch_committed, store_committed};
+pub use member::GroupConsumer;
 
-use crate::client::Client;
 use crate::connection::CallError;
-use crate::consumer::{ConsumeError, Consumer, ConsumerConfig, Fetched};
-use crate::topic::{CommittedOffset, TopicPartition};
+use crate::consumer::{ConsumeError, ConsumerConfig, Fetched};
+use crate::metadata::MetadataError;
+use crate::topic::TopicPartition;
 
-/// How the leader shares partitions out. The group uses the first in a member's list that all members know.
+/// How the leader shares partitions out. The group uses one that all members list. Members keep their partitions during a
+/// rebalance only if all that they list are cooperative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assignor {
     /// Consecutive partitions of each topic; all members give everything up on a rebalance.
@@ -44,12 +50,12 @@ pub struct GroupConfig {
 }
 
 impl GroupConfig {
-    /// The defaults of Kafka's own clients, without automatic commits.
+    /// The times of Kafka's own clients, cooperative rebalancing, no automatic commits.
     pub fn new(group_id: impl Into<String>) -> Self {
         GroupConfig {
             group_id: group_id.into(),
             instance_id: None,
-            assignors: vec![Assignor::CooperativeSticky, Assignor::Range],
+            assignors: vec![Assignor::CooperativeSticky],
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
@@ -85,7 +91,7 @@ impl GroupMetadata {
 #[derive(Debug)]
 pub enum GroupPoll {
     Records(Fetched),
-    /// These partitions are read from now on, besides those already assigned.
+    /// A new generation: these partitions are read from now on, besides those already assigned. May be empty.
     Assigned(Vec<TopicPartition>),
     /// These partitions will be given up at the next poll: commit now.
     Revoked(Vec<TopicPartition>),
@@ -110,68 +116,12 @@ pub enum GroupError {
     Call { attempt: &'static str, group_id: String, source: CallError },
     #[error("group \"{group_id}\" sent an assignment that cannot be read: {reason}")]
     BadAssignment { group_id: String, reason: String },
+    #[error("topics of group \"{group_id}\" cannot be looked up: {source}")]
+    Topics { group_id: String, source: MetadataError },
+    #[error("group \"{group_id}\" has no committed offset for {place}; commit one, or set an offset reset")]
+    NoOffset { group_id: String, place: TopicPartition },
+    #[error("joining group \"{group_id}\" was interrupted: {reason}")]
+    Interrupted { group_id: String, reason: String },
     #[error(transparent)]
     Consume(#[from] ConsumeError),
-}
-
-/// A member of a consumer group.
-pub struct GroupConsumer {
-    consumer: Consumer,
-    config: GroupConfig,
-    topics: Vec<String>,
-}
-
-impl GroupConsumer {
-    pub(crate) fn new(client: Client, config: GroupConfig) -> GroupConsumer {
-        let consumer = Consumer::new(client, config.consumer.clone());
-        GroupConsumer { consumer, config, topics: Vec::new() }
-    }
-
-    /// Sets the topics to share out; takes effect at the next poll. Topics that do not exist yet are picked up later.
-    pub fn subscribe(&mut self, topics: &[&str]) {
-        self.topics = topics.iter().map(|&topic| topic.to_owned()).collect();
-    }
-
-    /// Joins the group if need be, then the next records or change of assignment.
-    pub async fn poll(&mut self, wait: Duration) -> Result<GroupPoll, GroupError> {
-        Ok(self.consumer.poll(wait).await?.map_or(GroupPoll::Idle, GroupPoll::Records))
-    }
-
-    /// Commits the positions of everything polled so far.
-    pub async fn commit(&mut self) -> Result<(), GroupError> {
-        self.commit_offsets(&[]).await
-    }
-
-    /// Commits exactly these offsets.
-    pub async fn commit_offsets(
-        &mut self,
-        offsets: &[(TopicPartition, CommittedOffset)],
-    ) -> Result<(), GroupError> {
-        tracing::trace!(?offsets, topics = ?self.topics, "not connected yet");
-        let group_id = self.config.group_id.clone();
-        Err(GroupError::Rebalanced { group_id })
-    }
-
-    /// What the group has committed for these partitions, in the order asked.
-    pub async fn committed(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<Option<CommittedOffset>>, GroupError> {
-        Ok(vec![None; partitions.len()])
-    }
-
-    /// The reader underneath: positions, pause and resume, end offsets. Its assignment is the group's to change.
-    pub fn consumer(&mut self) -> &mut Consumer {
-        &mut self.consumer
-    }
-
-    /// Who this member is right now, for [`crate::TransactionalProducer::send_offsets`].
-    pub fn metadata(&self) -> GroupMetadata {
-        GroupMetadata::simple(self.config.group_id.clone())
-    }
-
-    /// Commits if automatic commits are on, and leaves the group (a static member stays on its books).
-    pub async fn close(self) -> Result<(), GroupError> {
-        Ok(())
-    }
 }

@@ -409,10 +409,6 @@ impl PartitionQueue {
         self.state.lock().open.as_ref().map(|pending| pending.opened_at)
     }
 
-    pub(crate) fn has_sealed(&self) -> bool {
-        !self.state.lock().sealed.is_empty()
-    }
-
     /// If nothing waits here, the sending task may forget the queue until it is announced again.
     pub(crate) fn forget_if_idle(&self) -> bool {
         let mut state = self.state.lock();

@@ -26,7 +26,7 @@ use super::verdict::{Verdict, verdict};
 use super::{Acks, ProduceError, ProducerConfig};
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::connection::{CallError, Connection};
+use crate::connection::{CallError, Connection, Lane};
 use crate::coordinator::ENDING_WAIT;
 use crate::topic::TopicPartition;
 
@@ -39,6 +39,7 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 5;
 
 pub(crate) struct Sender {
     client: Client,
+    lane: Arc<Lane>,
     config: Arc<ProducerConfig>,
     accumulator: Arc<Accumulator>,
     transaction: Option<Arc<TransactionCell>>,
@@ -111,6 +112,7 @@ impl Sender {
         let is_idempotent = config.idempotence && config.acks == Acks::All;
         Sender {
             refresh_backoff: client.retry_backoff(),
+            lane: Arc::new(Lane::new(client.clone())),
             client,
             config,
             accumulator,
@@ -288,13 +290,11 @@ impl Sender {
         if node.in_flight >= REQUESTS_IN_FLIGHT_MAX || node.is_connecting {
             return;
         }
-        let Some(connection) = self.client.shared.pool.open_node(node_id) else {
+        let Some(connection) = self.lane.open_node(node_id) else {
             node.is_connecting = true;
-            let client = self.client.clone();
-            self.events.push(
-                async move { Event::Connected { node_id, result: client.shared.pool.node(node_id).await } }
-                    .boxed(),
-            );
+            let lane = self.lane.clone();
+            self.events
+                .push(async move { Event::Connected { node_id, result: lane.node(node_id).await } }.boxed());
             return;
         };
         let (request, sent) = self.next_request(places, now);

@@ -12,7 +12,6 @@ use std::time::Duration;
 use millstream_protocol::ErrorCode;
 
 use crate::client::Client;
-use crate::connection::CallError;
 use crate::group::GroupMetadata;
 use crate::producer::{Acks, ProduceError, Producer, ProducerConfig, TransactionCell};
 use crate::topic::{CommittedOffset, TopicPartition};
