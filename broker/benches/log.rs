@@ -1,0 +1,143 @@
+//! Append and read speed of the log, without network and clients, beside what the disk's files give bare.
+//!
+//! `cargo bench -p millstream-broker --bench log [MEGABYTES]` prints one line per record and batch size.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use millstream_broker::log::disk::RealDisk;
+use millstream_broker::log::{
+    DirectoryConfig, Expected, FlushPolicy, Isolation, LogConfig, LogDirectory, Origin, Partition,
+    PartitionName,
+};
+use millstream_protocol::compression::Compression;
+use millstream_protocol::record_batch::BatchBuilder;
+
+const DEFAULT_MEGABYTES: usize = 1024;
+const FETCH_BYTES: usize = 1 << 20;
+const GROUP_COMMITS: usize = 200;
+/// Appends that wait together for one durable acknowledgement.
+const IN_FLIGHT: usize = 5;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let megabytes = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(DEFAULT_MEGABYTES);
+    println!(
+        "{:>8} {:>9} {:>13} {:>11} {:>11} {:>11}",
+        "record B", "batch KiB", "append MB/s", "bare MB/s", "read MB/s", "bare MB/s"
+    );
+    for record_bytes in [1024, 100] {
+        for batch_bytes in [16 << 10, 1 << 20] {
+            let batch = batch_of(record_bytes, batch_bytes)?;
+            let count = (megabytes << 20) / batch.len();
+            measure(record_bytes, batch_bytes, &batch, count)?;
+        }
+    }
+    group_commits()
+}
+
+fn measure(
+    record_bytes: usize,
+    batch_bytes: usize,
+    batch: &Bytes,
+    count: usize,
+) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let bare_path = folder.path().join("bare");
+    let bare_append = rate(batch.len() * count, || append_bare(&bare_path, batch, count))?;
+    let bare_read = rate(batch.len() * count, || read_bare(&bare_path))?;
+    std::fs::remove_file(&bare_path)?;
+
+    let directory = open(folder.path(), FlushPolicy::Interval { messages: None, every: None })?;
+    let partition = directory.partitions().pop().ok_or("the partition is missing")?;
+    let append = rate(batch.len() * count, || {
+        for _ in 0..count {
+            partition.append(batch.clone(), Origin::Client, None)?;
+        }
+        Ok(())
+    })?;
+    let read = rate(batch.len() * count, || read_log(&partition))?;
+    directory.close()?;
+    let kib = batch_bytes >> 10;
+    println!("{record_bytes:>8} {kib:>9} {append:>13.0} {bare_append:>11.0} {read:>11.0} {bare_read:>11.0}");
+    Ok(())
+}
+
+/// Durable acknowledgements per second, a few appends in flight.
+fn group_commits() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let directory = open(folder.path(), FlushPolicy::OnAcknowledge)?;
+    let partition = directory.partitions().pop().ok_or("the partition is missing")?;
+    let batch = batch_of(1024, 16 << 10)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let started = Instant::now();
+    for _ in 0..GROUP_COMMITS {
+        let mut waits = Vec::with_capacity(IN_FLIGHT);
+        for _ in 0..IN_FLIGHT {
+            waits.push(partition.append(batch.clone(), Origin::Client, None)?.durability);
+        }
+        for wait in waits {
+            runtime.block_on(wait.wait())?;
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let appends = (GROUP_COMMITS * IN_FLIGHT) as f64 / seconds;
+    println!("durable appends of 16 KiB, {IN_FLIGHT} in flight: {appends:.0}/s");
+    directory.close()?;
+    Ok(())
+}
+
+fn open(folder: &Path, flush: FlushPolicy) -> Result<LogDirectory, Box<dyn Error>> {
+    let expected =
+        Expected { topic_id: [1; 16], config: Arc::new(LogConfig { flush, ..LogConfig::default() }) };
+    let clock =
+        Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64));
+    let known = |_: &PartitionName| None;
+    let directory =
+        LogDirectory::open(Arc::new(RealDisk), folder, DirectoryConfig::default(), clock, &known)?;
+    directory.create(PartitionName::new("bench", 0), &expected)?;
+    Ok(directory)
+}
+
+fn batch_of(record_bytes: usize, batch_bytes: usize) -> Result<Bytes, Box<dyn Error>> {
+    let value: Vec<u8> = (0..record_bytes).map(|at| at as u8).collect();
+    let mut builder = BatchBuilder::new(Compression::None);
+    while builder.size_bytes() + record_bytes + 32 < batch_bytes {
+        builder.append(1_000, None, Some(&value), &[])?;
+    }
+    Ok(builder.finish()?)
+}
+
+fn read_log(partition: &Partition) -> Result<(), Box<dyn Error>> {
+    let (mut next, end) = (0, partition.log_end_offset());
+    while next < end {
+        next = partition.read(next, FETCH_BYTES, true, Isolation::ReadUncommitted)?.next_offset;
+    }
+    Ok(())
+}
+
+fn append_bare(path: &Path, batch: &[u8], count: usize) -> Result<(), Box<dyn Error>> {
+    let mut file = File::create(path)?;
+    for _ in 0..count {
+        file.write_all(batch)?;
+    }
+    Ok(())
+}
+
+fn read_bare(path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; FETCH_BYTES];
+    while file.read(&mut buffer)? > 0 {}
+    Ok(())
+}
+
+/// Megabytes (10^6 bytes) per second.
+fn rate(bytes: usize, run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+    let started = Instant::now();
+    run()?;
+    Ok(bytes as f64 / 1e6 / started.elapsed().as_secs_f64())
+}
