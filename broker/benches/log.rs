@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use millstream_broker::log::disk::RealDisk;
 use millstream_broker::log::{
-    DirectoryConfig, Expected, FlushPolicy, Isolation, LogConfig, LogDirectory, Origin, Partition,
+    Clock, DirectoryConfig, Expected, FlushPolicy, Isolation, LogConfig, LogDirectory, Origin, Partition,
     PartitionName,
 };
 use millstream_protocol::compression::Compression;
@@ -21,6 +21,7 @@ use millstream_protocol::record_batch::BatchBuilder;
 const DEFAULT_MEGABYTES: usize = 1024;
 const FETCH_BYTES: usize = 1 << 20;
 const GROUP_COMMITS: usize = 200;
+const IDLE_PARTITIONS: i32 = 10_000;
 /// Appends that wait together for one durable acknowledgement.
 const IN_FLIGHT: usize = 5;
 
@@ -37,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             measure(record_bytes, batch_bytes, &batch, count)?;
         }
     }
-    group_commits()
+    group_commits()?;
+    idle_partitions()
 }
 
 fn measure(
@@ -64,6 +66,47 @@ fn measure(
     directory.close()?;
     let kib = batch_bytes >> 10;
     println!("{record_bytes:>8} {kib:>9} {append:>13.0} {bare_append:>11.0} {read:>11.0} {bare_read:>11.0}");
+    Ok(())
+}
+
+/// Milliseconds to create, close and open a folder of idle partitions that hold one batch each.
+fn idle_partitions() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let expected = Expected { topic_id: [1; 16], config: Arc::new(LogConfig::default()) };
+    let batch = batch_of(1024, 16 << 10)?;
+    let clock: Clock = Arc::new(|| 1_000_000);
+    let open = || {
+        let known = |_: &PartitionName| Some(expected.clone());
+        LogDirectory::open(
+            Arc::new(RealDisk),
+            folder.path(),
+            DirectoryConfig::default(),
+            clock.clone(),
+            &known,
+        )
+    };
+    let directory = open()?;
+    for at in 0..IDLE_PARTITIONS {
+        let partition = directory.create(PartitionName::new("idle", at), &expected)?;
+        if at % 10 == 0 {
+            drop(partition.append(batch.clone(), Origin::Client, None)?);
+        }
+    }
+    let started = Instant::now();
+    directory.close()?;
+    let closed = started.elapsed();
+    drop(directory);
+    let started = Instant::now();
+    let directory = open()?;
+    let opened = started.elapsed();
+    let started = Instant::now();
+    directory.close()?;
+    println!(
+        "{IDLE_PARTITIONS} partitions: first close {} ms, open {} ms, next close {} ms",
+        closed.as_millis(),
+        opened.as_millis(),
+        started.elapsed().as_millis()
+    );
     Ok(())
 }
 
