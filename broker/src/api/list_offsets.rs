@@ -17,6 +17,9 @@ use crate::cluster::MetadataImage;
 use crate::log::{Isolation, MAX_TIMESTAMP};
 use crate::node::Node;
 
+/// First version that carries leader epochs.
+const LEADER_EPOCH_FROM: i16 = 4;
+
 /// First version that knows [`MAX_TIMESTAMP`].
 const MAX_TIMESTAMP_FROM: i16 = 7;
 
@@ -66,7 +69,7 @@ fn find(
         Some(found) => ListOffsetsPartitionResponse {
             timestamp: found.timestamp,
             offset: found.offset,
-            leader_epoch: found.leader_epoch.unwrap_or(-1),
+            leader_epoch: found.leader_epoch.filter(|_| version >= LEADER_EPOCH_FROM).unwrap_or(-1),
             ..response
         },
     })

@@ -4,3 +4,4 @@ mod api_versions;
 mod hostile;
 mod produce_fetch;
 mod topics;
+mod versions;
