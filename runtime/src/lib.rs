@@ -7,3 +7,5 @@ pub mod node;
 pub mod http;
 
 pub mod config;
+
+pub mod connect;

@@ -1,0 +1,31 @@
+//! The connect worker: sources into topics and topics into sinks, each record once.
+//!
+//! Walk in: [`worker`] → [`source_task`] (poll → transform → convert → produce → commit). Walk out: the mirror,
+//! [`sink_task`]. A source's only way out is a topic and a sink's only way in is one: there is no other queue.
+//! Left out: sharing tasks out between nodes, and WASM plugins.
+
+mod worker;
+
+mod source_task;
+
+mod sink_task;
+
+mod transform;
+
+mod convert;
+
+mod dead_letter;
+
+mod offsets;
+
+mod declaration;
+
+mod failure;
+
+mod status;
+
+pub use declaration::{Declaration, DeclarationError, ErrorPolicy, SinkDeclaration, SourceDeclaration, Then};
+pub use failure::TaskFailure;
+pub use status::{Role, TaskState, TaskStatus};
+pub use transform::{Chain, Step, StepError};
+pub use worker::{Progress, Worker, WorkerConfig};
