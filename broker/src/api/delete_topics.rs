@@ -54,7 +54,13 @@ async fn delete(node: &Node, topic: DeleteTopicState) -> DeletableTopicResult {
         })
         .await;
     match deleted {
-        Ok(()) => result(known.unwrap_or(topic), ErrorCode::None, None),
+        Ok(()) => {
+            let deleted = known.unwrap_or(topic);
+            if let Some(name) = &deleted.name {
+                node.coordinators.topic_deleted(name).await;
+            }
+            result(deleted, ErrorCode::None, None)
+        }
         Err(error) => {
             let code = match &error {
                 ClusterError::Refused(DeleteTopicError::Unknown) => ErrorCode::UnknownTopicOrPartition,

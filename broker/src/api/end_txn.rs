@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::messages::{EndTxnRequest, EndTxnResponse};
 
 use super::Call;

@@ -48,7 +48,11 @@ async fn enlist(node: &Node, call: &Call, request: &TxnOffsetCommitRequest) -> R
     if call.version >= ADDS_FROM {
         let add =
             AddPartitions { transactional_id, producer, client_version: 2, partitions: vec![partition] };
-        let added = node.coordinators.add_partitions(add).await.map_err(|unavailable| unavailable.code())?;
+        let added = node
+            .coordinators
+            .add_partitions_patiently(add)
+            .await
+            .map_err(|unavailable| unavailable.code())?;
         return added.map_err(|error| error.code(false));
     }
     if !node.config.transaction_verification {

@@ -159,7 +159,7 @@ impl Producers {
         }
     }
 
-    fn check_epoch(&self, id: i64, epoch: i16) -> Result<(), AppendRefusal> {
+    pub fn check_epoch(&self, id: i64, epoch: i16) -> Result<(), AppendRefusal> {
         match self.by_id.get(&id) {
             Some(known) if epoch < known.epoch => Err(AppendRefusal::InvalidProducerEpoch {
                 producer_id: id,

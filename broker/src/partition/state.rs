@@ -64,6 +64,9 @@ impl PartitionState {
                     return Ok(Decision::Duplicate(original));
                 }
                 self.producers.check(batch, origin)?;
+            } else {
+                // Coordinators don't number their batches; a fenced producer must not commit offsets all the same.
+                self.producers.check_epoch(batch.producer_id, batch.producer_epoch)?;
             }
             self.check_verified(batch, guard)?;
         }

@@ -1,7 +1,9 @@
 //! One module per group of Kafka's APIs, each over both ways in.
 
 mod api_versions;
+mod groups;
 mod hostile;
 mod produce_fetch;
 mod topics;
+mod transactions;
 mod versions;

@@ -118,7 +118,7 @@ async fn add(
     partitions: Vec<TopicPartition>,
 ) -> Result<Refused, ErrorCode> {
     let add = AddPartitions { transactional_id, producer, client_version: 2, partitions };
-    match node.coordinators.add_partitions(add).await {
+    match node.coordinators.add_partitions_patiently(add).await {
         Ok(Ok(())) => Ok(Refused::new()),
         Ok(Err(error)) => Err(error.code(false)),
         Err(unavailable) => Err(unavailable.code()),

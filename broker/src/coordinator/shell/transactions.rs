@@ -1,5 +1,7 @@
 //! The transaction coordinators as the API layer asks them: one method per operation.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::shard::{Core, Replayed, Step};
@@ -10,6 +12,10 @@ use crate::coordinator::transaction::{
     Reply, TransactionCoordinator, TransactionListing, TransactionMetadata, VerifyError,
 };
 use crate::coordinator::{AppendError, AppendId, Outcome, Producer, TopicPartition};
+
+/// How often and after which pause to look whether the transaction before is complete (Kafka waits 100 ms as well).
+const COMPLETION_LOOKS: u32 = 25;
+const COMPLETION_PAUSE: Duration = Duration::from_millis(4);
 
 /// Per-partition results of a verification.
 pub(crate) type Verified = Result<Vec<(TopicPartition, Result<(), VerifyError>)>, VerifyError>;
@@ -40,6 +46,21 @@ impl Coordinators {
             Reply::AddPartitions(result) => Ok(result),
             other => unreachable!("the coordinator answers in kind, got {other:?}"),
         }
+    }
+
+    /// Like [`Self::add_partitions`], but waits a little for the transaction before to complete. A producer that ends
+    /// one transaction begins the next at once, and would otherwise have to come back after its own back-off.
+    pub(crate) async fn add_partitions_patiently(
+        &self,
+        add: AddPartitions,
+    ) -> Result<Result<(), AddPartitionsError>, Unavailable> {
+        for _ in 0..COMPLETION_LOOKS {
+            match self.add_partitions(add.clone()).await? {
+                Err(AddPartitionsError::Concurrent) => tokio::time::sleep(COMPLETION_PAUSE).await,
+                decided => return Ok(decided),
+            }
+        }
+        self.add_partitions(add).await
     }
 
     pub(crate) async fn verify_partitions(
