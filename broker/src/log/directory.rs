@@ -159,6 +159,7 @@ pub struct LogDirectory {
     shared: Arc<Shared>,
     keeper: Arc<Keeper>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    closed: Mutex<bool>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -204,7 +205,7 @@ impl LogDirectory {
         } else {
             Vec::new()
         };
-        Ok(Self { shared, keeper, threads: Mutex::new(threads), _lock: lock })
+        Ok(Self { shared, keeper, threads: Mutex::new(threads), closed: Mutex::new(false), _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -265,15 +266,13 @@ impl LogDirectory {
     }
 
     /// Stops the threads, settles and flushes everything, and marks the stop as clean. Blocks. A failed folder is
-    /// left unmarked, to be checked at the next start.
+    /// left unmarked, to be checked at the next start. A second call does nothing.
     pub fn close(&self) -> Result<(), WriteError> {
-        self.shared.flushes.stop();
-        self.keeper.stop();
-        for thread in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
-                tracing::error!(folder = %self.shared.path.display(), "a log thread panicked");
-            }
+        let mut closed = self.closed.lock();
+        if std::mem::replace(&mut *closed, true) {
+            return Ok(());
         }
+        self.stop_threads();
         let partitions = self.shared.all();
         let first_error = Mutex::new(None);
         in_parallel(&partitions, OPEN_THREADS, |partition| {
@@ -297,12 +296,21 @@ impl LogDirectory {
         self.shared.partitions.write().clear();
         Ok(())
     }
+
+    fn stop_threads(&self) {
+        self.shared.flushes.stop();
+        self.keeper.stop();
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!(folder = %self.shared.path.display(), "a log thread panicked");
+            }
+        }
+    }
 }
 
 impl Drop for LogDirectory {
     fn drop(&mut self) {
-        self.shared.flushes.stop();
-        self.keeper.stop();
+        self.stop_threads();
         for partition in self.shared.all() {
             partition.close();
         }

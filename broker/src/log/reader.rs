@@ -11,6 +11,9 @@ use super::disk::Attempt;
 use super::scan::Step;
 use super::segment::{LOG, Located, Segment, SegmentError};
 
+/// Most bytes of one read, unless a single batch is larger; a wish for more is met by the next read.
+pub const READ_LIMIT_BYTES: usize = 16 << 20;
+
 /// What to read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadRequest {
@@ -52,28 +55,35 @@ pub fn read(
         return Ok(nothing);
     }
     for segment in segments {
-        let known =
-            hint.filter(|hint| hint.offset == request.offset && hint.base_offset == segment.base_offset());
-        let position = match known {
-            Some(hint) => Some(hint.position).filter(|position| *position < segment.size_bytes()),
-            None => segment.locate(request.offset)?.map(|located| located.position),
-        };
-        if let Some(position) = position {
-            return read_from(segment, position, request, pool);
+        let known = hint.filter(|hint| {
+            hint.offset == request.offset
+                && hint.base_offset == segment.base_offset()
+                && hint.position < segment.size_bytes()
+        });
+        // A truncation may have moved what the hint points at: then it is no batch, or not this one.
+        if let Some(hint) = known
+            && let Ok((batches, Some(first_offset))) = read_from(segment, hint.position, request, pool)
+            && first_offset == request.offset
+        {
+            return Ok(batches);
+        }
+        if let Some(located) = segment.locate(request.offset)? {
+            return read_from(segment, located.position, request, pool).map(|(batches, _)| batches);
         }
     }
     Ok(nothing)
 }
 
+/// Reads from a batch's position on. Also tells the base offset of the batch found there.
 fn read_from(
     segment: &Arc<Segment>,
     position: u64,
     request: ReadRequest,
     pool: &BufferPool,
-) -> Result<ReadBatches, SegmentError> {
+) -> Result<(ReadBatches, Option<i64>), SegmentError> {
     let file = segment.log_file()?;
     let available = usize::try_from(segment.size_bytes() - position).unwrap_or(usize::MAX);
-    let mut wanted = request.max_bytes.max(HEADER_BYTES).min(available);
+    let mut wanted = request.max_bytes.clamp(HEADER_BYTES, READ_LIMIT_BYTES).min(available);
     loop {
         let mut buffer = pool.take(wanted);
         let target = &mut buffer.as_mut_slice()[..wanted];
@@ -94,11 +104,12 @@ fn read_from(
             base_offset: segment.base_offset(),
             position: position + whole.size_bytes as u64,
         };
-        return Ok(ReadBatches {
+        let batches = ReadBatches {
             records: if whole.size_bytes == 0 { Bytes::new() } else { buffer.freeze(whole.size_bytes) },
             next_offset: whole.next_offset,
             end: (whole.size_bytes > 0).then_some(end),
-        });
+        };
+        return Ok((batches, whole.first_offset));
     }
 }
 
@@ -106,11 +117,12 @@ struct Whole {
     size_bytes: usize,
     next_offset: i64,
     first_bytes: usize,
+    first_offset: Option<i64>,
 }
 
 /// How much of `bytes` is whole, visible batches.
 fn whole_batches(bytes: &[u8], request: ReadRequest) -> Result<Whole, (usize, String)> {
-    let mut whole = Whole { size_bytes: 0, next_offset: request.offset, first_bytes: 0 };
+    let mut whole = Whole { size_bytes: 0, next_offset: request.offset, first_bytes: 0, first_offset: None };
     while let Some(rest) = bytes.get(whole.size_bytes..).filter(|rest| rest.len() >= HEADER_BYTES) {
         let batch = BatchHeader::parse(rest).map_err(|fault| (whole.size_bytes, fault.to_string()))?;
         if batch.base_offset >= request.visible_end {
@@ -118,10 +130,11 @@ fn whole_batches(bytes: &[u8], request: ReadRequest) -> Result<Whole, (usize, St
         }
         if whole.size_bytes == 0 {
             whole.first_bytes = batch.size_bytes();
+            whole.first_offset = Some(batch.base_offset);
         }
-        let fits =
-            batch.size_bytes() <= rest.len() && whole.size_bytes + batch.size_bytes() <= request.max_bytes;
-        if !fits && !(whole.size_bytes == 0 && request.at_least_one && batch.size_bytes() <= rest.len()) {
+        let is_forced = whole.size_bytes == 0 && request.at_least_one;
+        let is_allowed = is_forced || whole.size_bytes + batch.size_bytes() <= request.max_bytes;
+        if batch.size_bytes() > rest.len() || !is_allowed {
             break;
         }
         whole.size_bytes += batch.size_bytes();

@@ -86,7 +86,11 @@ pub fn open(
             log.rebuild(&listing, known.recovery_point, &mut state)?;
         }
     }
-    state.log_start_offset = state.log_start_offset.max(log.base_offset()).min(state.log_end_offset);
+    if known.log_start_offset > state.log_end_offset {
+        // Records were deleted that the crash took as well: their offsets are not given out again.
+        state = log.begin_at(known.log_start_offset)?;
+    }
+    state.log_start_offset = state.log_start_offset.max(log.base_offset());
     state.epochs.truncate_end(state.log_end_offset);
     state.transactions.truncate_start(state.log_start_offset);
     state.advance_high_watermark(state.log_end_offset);
@@ -119,6 +123,20 @@ impl Log {
         self.restore_transactions(start, state)?;
         state.log_end_offset = bases[start];
         self.scan_from(start, state)
+    }
+
+    /// Gives up everything and begins anew at `offset`.
+    pub fn begin_at(&mut self, offset: i64) -> Result<PartitionState, OpenError> {
+        tracing::warn!(folder = %self.directory.display(), offset, "the log ends before its start, beginning anew there");
+        for segment in self.segments.drain(..) {
+            segment.retire()?;
+        }
+        let interval = self.config.index_interval_bytes;
+        let segment = Segment::create(self.disk.clone(), self.directory.clone(), offset, interval)?;
+        self.segments.push(Arc::new(segment));
+        self.active_dirty = false;
+        self.unsynced.add_folder(&self.directory);
+        Ok(PartitionState { log_start_offset: offset, log_end_offset: offset, ..PartitionState::default() })
     }
 
     /// Removes everything from the batch that holds `offset` on.

@@ -35,7 +35,8 @@ impl Log {
             let size = segment.size_bytes();
             let before_start = next.is_some() && end <= state.log_start_offset;
             let too_much = next.is_some() && excess.is_some_and(|excess| excess >= size);
-            if !before_start && !too_much && !(size > 0 && self.is_too_old(at, now_ms)?) {
+            let is_over = before_start || too_much || (size > 0 && self.is_too_old(at, now_ms)?);
+            if !is_over {
                 break;
             }
             excess = excess.map(|excess| excess.saturating_sub(size));

@@ -177,11 +177,7 @@ impl Segment {
         })
     }
 
-    pub fn max_timestamp(&self) -> Result<i64, SegmentError> {
-        self.with_indexes(|indexes| Ok(indexes.max_timestamp))
-    }
-
-    /// [`Segment::max_timestamp`] for a look at a segment that may well be idle: leaves no file open.
+    /// The newest timestamp, -1 for none. Looks at segments that may well be idle, and leaves no file open.
     pub fn newest_timestamp(&self) -> Result<i64, SegmentError> {
         let known = self.newest_timestamp.load(Ordering::Relaxed);
         let size_bytes = self.size_bytes();
