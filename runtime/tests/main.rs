@@ -1,3 +1,4 @@
 //! Tests of the whole: the real binary in a temporary directory, and the rules of the house.
 
+mod connect;
 mod tidy;
