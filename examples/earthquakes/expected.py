@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """expected.py FILE PARTITIONS: what hourly.sql must give, computed from the file in one plain pass."""
-import datetime, json, sys
+import datetime, json, math, sys
 
 def murmur2(data):  # Kafka's default partitioner
     mask, m = 0xFFFFFFFF, 0x5BD1E995
@@ -27,4 +27,4 @@ for line in open(sys.argv[1]):
 text = lambda seconds: datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 for (start, network), found in sorted(windows.items()):
     print(json.dumps({"network": network, "window_start": text(start), "window_end": text(start + HOUR),
-                      "quakes": len(found), "strongest": max(found), "average": sum(found) / len(found)}))
+                      "quakes": len(found), "strongest": max(found), "average": math.fsum(found) / len(found)}))
