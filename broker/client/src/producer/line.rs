@@ -4,6 +4,10 @@
 //! * A batch gets its number when it is first sent and keeps it through every retry, so a broker that already has it
 //!   answers with the original offset.
 //! * A batch is sent only when every earlier one is in flight: a retry never overtakes or is overtaken.
+//! * The first batch under a producer id travels alone: a leader that has never seen the id takes any number for its first,
+//!   so a second batch must not get there before the first.
+//! * No batch is sent five or more places behind one whose fate is open: brokers remember the last five of a producer, and
+//!   one that had fallen out of that memory would look like a gap although it was written.
 //! * A batch that certainly was not written frees its number if it was the last one given out. Otherwise the line is
 //!   *broken*: numbers behind the gap can never be written under this producer id. They are sent on only to learn their
 //!   fate, and once all are settled the rest goes out under a new id, numbered from 0.
@@ -50,6 +54,8 @@ pub(crate) struct Line<B> {
     /// Numbers are drawn under this identity; `None` until one is given.
     identity: Option<ProducerIdentity>,
     next_sequence: i32,
+    /// The producer id under which the leader certainly has a batch, and so checks what comes next.
+    established: Option<i64>,
     is_broken: bool,
     retry_at: Option<Instant>,
     next_ticket: u64,
@@ -82,6 +88,7 @@ impl<B> Line<B> {
             entries: VecDeque::new(),
             identity: None,
             next_sequence: 0,
+            established: None,
             is_broken: false,
             retry_at: None,
             next_ticket: 0,
@@ -131,6 +138,10 @@ impl<B> Line<B> {
         self.is_broken
     }
 
+    fn is_established(&self) -> bool {
+        self.identity.is_some_and(|identity| self.established == Some(identity.producer_id))
+    }
+
     fn has_numbered(&self) -> bool {
         self.entries.iter().any(|entry| entry.numbering.is_some())
     }
@@ -144,12 +155,19 @@ impl<B> Line<B> {
         if self.retry_at.is_some_and(|at| now < at) || self.in_flight() >= in_flight_max {
             return None;
         }
+        let oldest = self.entries.front()?.ticket;
+        let is_within_memory = |position: &usize| {
+            self.entries.get(*position).is_some_and(|entry| entry.ticket - oldest < in_flight_max as u64)
+        };
         if self.is_broken {
             // Numbered batches are still sent, to learn their fate; the others wait for a new identity.
             let unsettled = |entry: &Entry<B>| entry.numbering.is_some() && !entry.is_in_flight;
-            return self.entries.iter().position(unsettled);
+            return self.entries.iter().position(unsettled).filter(is_within_memory);
         }
-        let position = self.entries.iter().position(|entry| !entry.is_in_flight)?;
+        let position = self.entries.iter().position(|entry| !entry.is_in_flight).filter(is_within_memory)?;
+        if position > 0 && self.is_idempotent && !self.is_established() {
+            return None;
+        }
         let needs_number = self.is_idempotent && self.entries[position].numbering.is_none();
         (!needs_number || self.identity.is_some()).then_some(position)
     }
@@ -176,7 +194,9 @@ impl<B> Line<B> {
         let entry = self.entries.get_mut(position)?;
         entry.is_in_flight = false;
         match outcome {
-            Outcome::Written => {}
+            Outcome::Written => {
+                self.established = entry.numbering.map(|numbering| numbering.identity.producer_id);
+            }
             Outcome::Retry { wait } => {
                 self.retry_at = Some(now + wait);
                 return None;

@@ -156,13 +156,23 @@ impl Sender {
         self.fail_everything(&ProduceError::Closed);
     }
 
+    /// Right after a transaction, while its markers are being written, brokers refuse the next one's first batches as if
+    /// replicas were missing: worth asking again sooner than in other trouble.
+    fn retry_backoff(&self) -> Backoff {
+        match &self.transaction {
+            Some(_) => Backoff::new(ENDING_WAIT, self.client.shared.config.retry_backoff_max, 1),
+            None => self.client.retry_backoff(),
+        }
+    }
+
     /// Moves batches that are due from the queues into the lines; drops those whose time is over.
     fn collect(&mut self, now: Instant) {
         for queue in self.accumulator.take_arrivals() {
             let place = queue.place.clone();
-            self.lines
-                .entry(place.clone())
-                .or_insert_with(|| PartitionLine::new(queue, self.is_idempotent, &self.client));
+            if !self.lines.contains_key(&place) {
+                let line = PartitionLine::new(queue, self.is_idempotent, self.retry_backoff());
+                self.lines.insert(place.clone(), line);
+            }
             self.active.push(place);
         }
         let is_hurried = self.accumulator.is_hurried() || self.accumulator.is_closed();
@@ -618,11 +628,11 @@ impl Sender {
 }
 
 impl PartitionLine {
-    fn new(queue: Arc<PartitionQueue>, is_idempotent: bool, client: &Client) -> PartitionLine {
+    fn new(queue: Arc<PartitionQueue>, is_idempotent: bool, backoff: Backoff) -> PartitionLine {
         PartitionLine {
             queue,
             line: Line::new(is_idempotent),
-            backoff: client.retry_backoff(),
+            backoff,
             last_failure: None,
             is_identifying: false,
         }
