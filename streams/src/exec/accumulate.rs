@@ -60,7 +60,9 @@ pub(crate) fn accumulator(call: &AggregateCall) -> Box<dyn Accumulator> {
                 DataType::Float64 | DataType::Float32 => {
                     Box::new(FloatExtreme { best: Vec::new(), largest, output })
                 }
-                DataType::Utf8 => Box::new(TextExtreme { best: Vec::new(), largest }),
+                DataType::Utf8 | DataType::Utf8View => {
+                    Box::new(TextExtreme { best: Vec::new(), largest, output })
+                }
                 DataType::Decimal128(..) | DataType::UInt64 => {
                     Box::new(DecimalExtreme { best: Vec::new(), largest, output })
                 }
@@ -512,6 +514,7 @@ extreme!(DecimalExtreme, i128, i128::cmp, |value, out| out.extend_from_slice(&va
 struct TextExtreme {
     best: Vec<Option<String>>,
     largest: bool,
+    output: DataType,
 }
 
 impl TextExtreme {
@@ -521,7 +524,8 @@ impl TextExtreme {
         keep: Option<&BooleanArray>,
         slots: &[u32],
     ) -> Result<(), QueryError> {
-        let texts = values.as_string::<i32>();
+        let texts = cast(values, &DataType::Utf8).map_err(QueryError::compute(COMPUTE))?;
+        let texts = texts.as_string::<i32>();
         rows(Some(texts), keep, slots, |row, slot| {
             Self::offer(&mut self.best[slot], texts.value(row).to_owned(), self.largest);
         });
@@ -529,7 +533,7 @@ impl TextExtreme {
     }
 
     fn array(&self, values: impl Iterator<Item = Option<String>>) -> Result<ArrayRef, QueryError> {
-        Ok(Arc::new(StringArray::from_iter(values)))
+        cast(&StringArray::from_iter(values), &self.output).map_err(QueryError::compute(COMPUTE))
     }
 }
 

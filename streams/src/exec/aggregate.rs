@@ -52,7 +52,6 @@ pub(crate) struct Aggregator {
 #[derive(Clone)]
 struct Group {
     key: Arc<[u8]>,
-    end_us: i64,
     is_changed: bool,
     is_unreported: bool,
     /// The changelog has a value for it.
@@ -180,8 +179,7 @@ impl Aggregator {
             return *slot;
         }
         let key: Arc<[u8]> = Arc::from(key);
-        let group =
-            Group { key: key.clone(), end_us, is_changed: false, is_unreported: false, is_written: false };
+        let group = Group { key: key.clone(), is_changed: false, is_unreported: false, is_written: false };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.groups[slot as usize] = group;

@@ -15,7 +15,9 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use encode::RowEncoder;
 pub use engine::{BadRecords, Engine, EngineConfig, FinishError, QueryHandle, QueryHandles, StartError};
+pub(crate) use source::Source;
 pub use status::{QueryState, QueryStatus};
 
 use datafusion::arrow::error::ArrowError;

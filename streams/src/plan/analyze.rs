@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, TableReference};
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -19,8 +20,10 @@ use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWin
 use super::window::WindowNode;
 use super::{QueryPlan, explain, logical, trouble};
 use crate::diagnostic::Finding;
+use crate::exec::{QueryError, RowEncoder, Source};
 use crate::sql::catalog::{Catalog, ChangeMode, Relation};
 use crate::sql::parse::{Emit, Select};
+use crate::state::encoding;
 
 pub(super) fn query(
     context: &PlanContext,
@@ -39,7 +42,16 @@ pub(super) fn query(
     let mut query =
         QueryPlan { pipeline, name: name.to_owned(), source, stages, sink, explanation: String::new() };
     query.explanation = explain::text(&query);
+    check_formats(&query, plan).map_err(|error| Finding::new(select.at, error.to_string()))?;
     Ok(query)
+}
+
+/// Whether the input's format can carry what is read, and the output's what is written: tried with nothing.
+fn check_formats(query: &QueryPlan, plan: &LogicalPlan) -> Result<(), QueryError> {
+    Source::new(&query.source)?;
+    let nothing = RecordBatch::new_empty(plan.schema().inner().clone());
+    RowEncoder::new(&query.sink)?.encode(&nothing)?;
+    Ok(())
 }
 
 struct Analysis<'a> {
@@ -177,7 +189,16 @@ impl Analysis<'_> {
                     .refuse("GROUPING SETS, ROLLUP and CUBE are not supported yet")
                     .hint("write one query per set"));
             }
-            groups.push((self.compile(expression, input)?, aggregate.schema.field(index).clone()));
+            let field = aggregate.schema.field(index).clone();
+            if !encoding::is_supported(field.data_type()) {
+                return Err(self
+                    .refuse(&format!(
+                        "{expression} is {}: groups of that type are not supported",
+                        field.data_type()
+                    ))
+                    .hint("cast it to TEXT, BIGINT, DECIMAL or TIMESTAMP"));
+            }
+            groups.push((self.compile(expression, input)?, field));
             if let Expr::Column(column) = expression {
                 match origin(&aggregate.input, column) {
                     Origin::WindowStart(size) if window.is_none() => {
@@ -298,6 +319,7 @@ impl AggregateFunction {
                             | DataType::Float32
                             | DataType::Boolean
                             | DataType::Utf8
+                            | DataType::Utf8View
                             | DataType::Decimal128(..)
                             | DataType::Timestamp(..)
                             | DataType::Date32

@@ -30,7 +30,6 @@ use crate::sql::catalog::{Catalog, ChangeMode};
 /// What a program runs: every query, and every relation it declares.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub(crate) pipeline: String,
     pub(crate) queries: Vec<Arc<QueryPlan>>,
     pub(crate) catalog: Catalog,
 }

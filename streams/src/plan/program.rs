@@ -59,7 +59,7 @@ impl Program {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
-        Ok(Plan { pipeline: context.pipeline.clone(), queries: planning.queries, catalog: planning.catalog })
+        Ok(Plan { queries: planning.queries, catalog: planning.catalog })
     }
 }
 
@@ -85,7 +85,9 @@ impl Planning<'_> {
                     })?
                 };
                 self.check_watermark(&relation, &declare.name)?;
-                self.catalog.insert(relation);
+                let partitions = relation.partitions.or(self.partitions_of(&relation.topic));
+                self.queries.retain(|query| query.name != relation.name);
+                self.catalog.insert(Relation { partitions, ..relation });
                 Ok(())
             }
             Body::CreateAs(create) => self.create_as(create),
@@ -95,31 +97,35 @@ impl Planning<'_> {
                 Err(Finding::new(select.at, "a SELECT alone has nobody to answer to here")
                     .hint("write CREATE STREAM … AS SELECT, or EXPLAIN SELECT"))
             }
-            Body::Show(what) => Err(self.interactive(statement, &format!("SHOW {}", what.to_uppercase()))),
-            Body::Describe(_) => Err(self.interactive(statement, "DESCRIBE")),
-            Body::Drop { what, .. } => {
-                Err(self.interactive(statement, &format!("DROP {}", what.to_uppercase())))
+            Body::Show(what) => Err(interactive(statement, &format!("SHOW {}", what.to_uppercase()))),
+            Body::Describe(name) => Err(interactive(statement, &format!("DESCRIBE {}", name.text))),
+            Body::Drop { what, name, if_exists } => {
+                let condition = if *if_exists { "IF EXISTS " } else { "" };
+                let what = what.to_uppercase();
+                Err(interactive(statement, &format!("DROP {what} {condition}{}", name.text)))
             }
-            Body::Pause(_) => Err(self.interactive(statement, "PAUSE")),
-            Body::Resume(_) => Err(self.interactive(statement, "RESUME")),
+            Body::Pause(name) => Err(interactive(statement, &format!("PAUSE {}", name.text))),
+            Body::Resume(name) => Err(interactive(statement, &format!("RESUME {}", name.text))),
         }
-    }
-
-    /// Statements that ask or tell a running node something have no meaning in a file that declares what runs.
-    fn interactive(&self, statement: &Statement, what: &str) -> Finding {
-        Finding::new(statement.at, format!("{what} is not part of a program"))
-            .hint("a program declares what runs: CREATE STREAM, CREATE TABLE, INSERT INTO")
     }
 
     fn create_as(&mut self, create: &CreateAs) -> Result<(), Finding> {
         self.check_new(&create.name, create.or_replace)?;
-        let options = ddl::Options::read(&create.options)?;
+        let mut options = ddl::Options::read(&create.options)?;
+        let topic = ddl::topic(&options, &create.name)?;
+        options.partitions = options.partitions.or(self.partitions_of(&topic));
         let logical = logical::plan(&self.catalog, &create.select)?;
         let target = Target::New { kind: create.kind, name: &create.name, options: &options };
         let query = analyze::query(self.context, &create.name.text, &create.select, &logical, target)?;
         self.catalog.insert(query.sink.relation.as_ref().clone());
+        self.queries.retain(|known| known.name != query.name);
         self.queries.push(Arc::new(query));
         Ok(())
+    }
+
+    /// As declared outside SQL.
+    fn partitions_of(&self, topic: &str) -> Option<i32> {
+        self.context.topics.get(topic).copied().flatten()
     }
 
     fn insert(&mut self, into: &Name, select: &Select) -> Result<(), Finding> {
@@ -186,6 +192,12 @@ impl Planning<'_> {
         Finding::new(name.at, format!("no stream or table `{}` is declared before this statement", name.text))
             .maybe_hint(did_you_mean(&name.text, self.catalog.names()))
     }
+}
+
+/// Statements that ask or tell a running node something have no meaning in a file that declares what runs.
+fn interactive(statement: &Statement, what: &str) -> Finding {
+    Finding::new(statement.at, format!("{what} is not part of a program"))
+        .hint("a program declares what runs: CREATE STREAM, CREATE TABLE, INSERT INTO")
 }
 
 /// The column names an expression mentions, normalised.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast;
 
@@ -52,7 +52,7 @@ impl ResultShape<'_> {
     fn new_relation(&self, kind: RelationKind, name: &Name, options: &Options) -> Result<SinkPlan, Finding> {
         self.check_kind(kind, name)?;
         let fields = self.plan.schema().fields();
-        let schema = Arc::new(Schema::new(fields.clone()));
+        let schema = Arc::new(Schema::new(fields.iter().map(readable).collect::<Vec<_>>()));
         let key = self.key(kind, name, options)?;
         let value_columns = options.value_columns.unwrap_or(ValueColumns::All);
         let value: Vec<usize> = (0..fields.len())
@@ -230,6 +230,16 @@ impl ResultShape<'_> {
                 Some(RelationWatermark { column, expression })
             }
         }
+    }
+}
+
+/// The column as another query reads it: the forms of text that expressions give are one in a record.
+fn readable(field: &Arc<Field>) -> Arc<Field> {
+    match field.data_type() {
+        DataType::Utf8View | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8))
+        }
+        _ => field.clone(),
     }
 }
 

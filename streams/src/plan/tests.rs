@@ -86,90 +86,93 @@ fn an_insert_is_cast_to_the_columns_of_its_target() {
     assert!(text.contains("query small-1"), "{text}");
 }
 
+/// A program, and what is said about it.
+const REFUSALS: &[(&str, &str)] = &[
+    (
+        "CREATE STREAM x AS SELECT *\nFROM quaks",
+        "x.sql:2:6: no stream or table `quaks` is declared before this statement (did you mean `quakes`?)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT magnitud FROM quakes",
+        "x.sql:1:27: no column `magnitud` (did you mean `magnitude`?)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT uper(id) FROM quakes",
+        "x.sql:1:27: no function `uper` (did you mean `upper`?)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT id FROM quakes ORDER BY id",
+        "x.sql:1:42: ORDER BY would wait for the end of a stream that has none \
+             (leave it out: results within a window leave in the order of their key)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT a.id FROM quakes a JOIN quakes b ON a.id = b.id",
+        "x.sql:1:46: joins are not supported yet (read one relation per query; enrich records in a transform of \
+             the source or sink)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT id FROM quakes",
+        "x.sql:1:14: table `x` has no key: its rows would never replace each other (write CREATE STREAM, or GROUP \
+             BY the columns that identify a row)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) FROM quakes GROUP BY network EMIT FINAL",
+        "x.sql:1:19: EMIT FINAL needs windows: without them no result is ever final (read FROM TUMBLE(…) and GROUP \
+             BY window_start, window_end, or write EMIT CHANGES)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT n FROM latest",
+        "x.sql:1:20: `latest` is a table that changes: queries over its changes are not supported yet (read a \
+             stream, or a table whose query ends in EMIT FINAL)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT count(*) FROM TUMBLE(quakes, time, INTERVAL '1' MONTH) GROUP BY window_start",
+        "x.sql:1:19: months and years have no fixed length: write the window in days, hours, minutes or seconds",
+    ),
+    (
+        "CREATE TABLE x AS SELECT window_start, stddev(magnitude) FROM TUMBLE(quakes, time, INTERVAL '1' DAY) \
+             GROUP BY window_start EMIT FINAL",
+        "x.sql:1:19: the aggregate `stddev` is not supported yet (count, sum, avg, min and max are)",
+    ),
+    (
+        "CREATE STREAM s (a TEXT, t TIMESTAMP); CREATE TABLE x AS SELECT window_start, count(*) FROM TUMBLE(s, t, \
+             INTERVAL '1' DAY) GROUP BY window_start EMIT FINAL",
+        "x.sql:1:58: `s` has no watermark, so its windows would never close (declare WATERMARK FOR s.t AS s.t - \
+             INTERVAL '5' SECOND)",
+    ),
+    (
+        "SHOW STREAMS",
+        "x.sql:1:1: SHOW STREAMS is not part of a program (a program declares what runs: CREATE \
+             STREAM, CREATE TABLE, INSERT INTO)",
+    ),
+    (
+        "CREATE STREAM quakes (a TEXT)",
+        "x.sql:1:15: STREAM `quakes` is declared already (choose another name, or write CREATE OR REPLACE)",
+    ),
+    (
+        "CREATE STREAM s (a TEXT) WITH (formt = 'json')",
+        "x.sql:1:32: no option `formt` (did you mean `format`?)",
+    ),
+    (
+        "CREATE STREAM s (a TEXT, WATERMARK FOR a AS a)",
+        "x.sql:1:40: `a` is not a TIMESTAMP (declare it as TIMESTAMP: RFC 3339 text and milliseconds since 1970 \
+             are both read)",
+    ),
+    (
+        "CREATE STREAM s (a TIMESTAMP, WATERMARK FOR a AS b - INTERVAL '1' DAY)",
+        "x.sql:1:50: no column `b` (columns here: a)",
+    ),
+    ("CREATE STREAM x AS SELECT 1", "x.sql:1:20: the query reads no stream or table (name one in FROM)"),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) AS n FROM quakes GROUP BY network HAVING count(*) > 3",
+        "x.sql:1:19: HAVING on a result that changes would need to take rows back, which is not supported yet \
+             (write EMIT FINAL over windows, or filter in a second query)",
+    ),
+];
+
 #[test]
 fn what_cannot_run_is_refused_with_the_reason_and_a_way_out() {
-    for (text, expected) in [
-        (
-            "CREATE STREAM x AS SELECT *\nFROM quaks",
-            "x.sql:2:6: no stream or table `quaks` is declared before this statement (did you mean `quakes`?)",
-        ),
-        (
-            "CREATE STREAM x AS SELECT magnitud FROM quakes",
-            "x.sql:1:27: no column `magnitud` (did you mean `magnitude`?)",
-        ),
-        (
-            "CREATE STREAM x AS SELECT uper(id) FROM quakes",
-            "x.sql:1:27: no function `uper` (did you mean `upper`?)",
-        ),
-        (
-            "CREATE STREAM x AS SELECT id FROM quakes ORDER BY id",
-            "x.sql:1:42: ORDER BY would wait for the end of a stream that has none \
-             (leave it out: results within a window leave in the order of their key)",
-        ),
-        (
-            "CREATE STREAM x AS SELECT a.id FROM quakes a JOIN quakes b ON a.id = b.id",
-            "x.sql:1:46: joins are not supported yet (read one relation per query; enrich records in a transform of \
-             the source or sink)",
-        ),
-        (
-            "CREATE TABLE x AS SELECT id FROM quakes",
-            "x.sql:1:14: table `x` has no key: its rows would never replace each other (write CREATE STREAM, or GROUP \
-             BY the columns that identify a row)",
-        ),
-        (
-            "CREATE TABLE x AS SELECT network, count(*) FROM quakes GROUP BY network EMIT FINAL",
-            "x.sql:1:19: EMIT FINAL needs windows: without them no result is ever final (read FROM TUMBLE(…) and GROUP \
-             BY window_start, window_end, or write EMIT CHANGES)",
-        ),
-        (
-            "CREATE STREAM x AS SELECT n FROM latest",
-            "x.sql:1:20: `latest` is a table that changes: queries over its changes are not supported yet (read a \
-             stream, or a table whose query ends in EMIT FINAL)",
-        ),
-        (
-            "CREATE TABLE x AS SELECT count(*) FROM TUMBLE(quakes, time, INTERVAL '1' MONTH) GROUP BY window_start",
-            "x.sql:1:19: months and years have no fixed length: write the window in days, hours, minutes or seconds",
-        ),
-        (
-            "CREATE TABLE x AS SELECT window_start, stddev(magnitude) FROM TUMBLE(quakes, time, INTERVAL '1' DAY) \
-             GROUP BY window_start EMIT FINAL",
-            "x.sql:1:19: the aggregate `stddev` is not supported yet (count, sum, avg, min and max are)",
-        ),
-        (
-            "CREATE STREAM s (a TEXT, t TIMESTAMP); CREATE TABLE x AS SELECT window_start, count(*) FROM TUMBLE(s, t, \
-             INTERVAL '1' DAY) GROUP BY window_start EMIT FINAL",
-            "x.sql:1:58: `s` has no watermark, so its windows would never close (declare WATERMARK FOR s.t AS s.t - \
-             INTERVAL '5' SECOND)",
-        ),
-        (
-            "SHOW STREAMS",
-            "x.sql:1:1: SHOW STREAMS is not part of a program (a program declares what runs: CREATE \
-             STREAM, CREATE TABLE, INSERT INTO)",
-        ),
-        (
-            "CREATE STREAM quakes (a TEXT)",
-            "x.sql:1:15: STREAM `quakes` is declared already (choose another name, or write CREATE OR REPLACE)",
-        ),
-        (
-            "CREATE STREAM s (a TEXT) WITH (formt = 'json')",
-            "x.sql:1:32: no option `formt` (did you mean `format`?)",
-        ),
-        (
-            "CREATE STREAM s (a TEXT, WATERMARK FOR a AS a)",
-            "x.sql:1:40: `a` is not a TIMESTAMP (declare it as TIMESTAMP: RFC 3339 text and milliseconds since 1970 \
-             are both read)",
-        ),
-        (
-            "CREATE STREAM s (a TIMESTAMP, WATERMARK FOR a AS b - INTERVAL '1' DAY)",
-            "x.sql:1:50: no column `b` (columns here: a)",
-        ),
-        ("CREATE STREAM x AS SELECT 1", "x.sql:1:20: the query reads no stream or table (name one in FROM)"),
-        (
-            "CREATE TABLE x AS SELECT network, count(*) AS n FROM quakes GROUP BY network HAVING count(*) > 3",
-            "x.sql:1:19: HAVING on a result that changes would need to take rows back, which is not supported yet \
-             (write EMIT FINAL over windows, or filter in a second query)",
-        ),
-    ] {
+    for (text, expected) in REFUSALS {
         same_text(&refused(text), expected);
     }
 }

@@ -56,7 +56,7 @@ fn stored(data_type: &DataType) -> Option<Stored> {
         DataType::Float32 | DataType::Float64 => Stored::Float,
         DataType::Decimal128(..) => Stored::Decimal,
         DataType::Boolean => Stored::Boolean,
-        DataType::Utf8 => Stored::Text,
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => Stored::Text,
         DataType::Binary => Stored::Bytes,
         _ => return None,
     })
@@ -75,6 +75,7 @@ impl StoredColumn {
         let array = match form {
             Stored::Integer => widened(array).map_err(|_| unsupported())?,
             Stored::Float => cast(array, &DataType::Float64).map_err(|_| unsupported())?,
+            Stored::Text => cast(array, &DataType::Utf8).map_err(|_| unsupported())?,
             Stored::Decimal if *array.data_type() == DataType::UInt64 => {
                 cast(array, &DataType::Decimal128(20, 0)).map_err(|_| unsupported())?
             }
@@ -195,7 +196,9 @@ impl ColumnReader {
                 }
             }
             Values::Boolean(values) => Arc::new(BooleanArray::from(values)),
-            Values::Text(values) => Arc::new(StringArray::from(values)),
+            Values::Text(values) => {
+                cast(&StringArray::from(values), &self.data_type).map_err(|_| unsupported())?
+            }
             Values::Bytes(values) => Arc::new(BinaryArray::from_iter(values)),
         })
     }
@@ -268,7 +271,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{Date32Array, TimestampMicrosecondArray, UInt64Array};
+    use datafusion::arrow::array::{Date32Array, StringViewArray, TimestampMicrosecondArray, UInt64Array};
 
     #[test]
     fn every_type_is_read_back_as_it_was_written() {
@@ -281,6 +284,7 @@ mod tests {
             Arc::new(Float32Array::from(vec![Some(1.5), None])),
             Arc::new(BooleanArray::from(vec![Some(true), None])),
             Arc::new(StringArray::from(vec![Some("nö"), None])),
+            Arc::new(StringViewArray::from(vec![Some("a text that does not fit into a view"), None])),
             Arc::new(BinaryArray::from_iter([Some(b"\0\xff"), None])),
             Arc::new(
                 Decimal128Array::from(vec![Some(-12345), None]).with_precision_and_scale(10, 2).unwrap(),

@@ -46,7 +46,7 @@ fn parse_option_value(cursor: &mut Cursor) -> Result<String, Finding> {
 }
 
 /// A query up to the end of the statement, with `EMIT` and `WINDOW` taken out of it.
-pub(crate) fn parse_select(cursor: &mut Cursor) -> Result<Select, Finding> {
+pub(super) fn parse_select(cursor: &mut Cursor) -> Result<Select, Finding> {
     let at = cursor.at();
     let mut tokens = cursor.remaining().to_vec();
     let all = tokens.len();

@@ -1,6 +1,5 @@
 //! A place in one statement's tokens: our own words are read here, the rest is handed to `sqlparser`.
 
-use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
@@ -130,11 +129,6 @@ pub(super) fn word(token: &Token) -> Option<String> {
         Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
         _ => None,
     }
-}
-
-pub(super) fn name_of(ident: &Ident) -> Name {
-    let text = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
-    Name { text, at: from_location(ident.span.start) }
 }
 
 pub(super) fn from_location(location: Location) -> Position {

@@ -14,7 +14,7 @@ mod tests;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-pub(crate) use clause::parse_select;
+use clause::parse_select;
 use cursor::{Cursor, position};
 pub use statement::RelationKind;
 pub(crate) use statement::{
