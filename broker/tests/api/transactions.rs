@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millstream_protocol::ErrorCode;
 use millstream_protocol::compression::Compression;
 use millstream_protocol::messages::*;
 use millstream_protocol::record_batch::{BatchBuilder, Producer, batches};
+use millstream_protocol::{ApiKey, ErrorCode};
 
 use crate::harness::{NOW_MS, PATIENCE, TestBroker, Way, appended, create, fetch, only, produce, records};
 
@@ -306,5 +306,26 @@ async fn stable_offset(way: &mut Way, group: &str) -> i64 {
         }
         assert!(tokio::time::Instant::now() < deadline, "the offset stays unstable");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn pipelined_writes_of_a_new_transaction_keep_their_order() {
+    const WRITES: i32 = 20;
+    let broker = TestBroker::start().await;
+    let mut way = Way::Tcp(broker.connect().await);
+    way.call(create("t", 1), 7).await;
+    let mut producer = Transactional::start(&mut way, "pipelined", true).await;
+    let mut connection = broker.connect().await;
+    for _ in 0..WRITES {
+        let transactional_id = Some("pipelined".to_owned());
+        let request = ProduceRequest { transactional_id, ..produce("t", 0, producer.batch("x"), -1) };
+        connection.send(request, 12).await;
+    }
+    for sequence in 0..WRITES {
+        let response = connection.receive(ApiKey::Produce, 12).await.unwrap();
+        let response = ProduceResponse::try_from(response).unwrap();
+        let partition = appended(&response);
+        assert_eq!((partition.error_code, partition.base_offset), (0, i64::from(sequence)));
     }
 }
