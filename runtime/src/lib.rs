@@ -2,6 +2,8 @@
 
 pub mod cli;
 
+pub mod pipeline;
+
 pub mod node;
 
 pub mod http;

@@ -9,6 +9,7 @@ mod consume;
 mod group;
 mod produce;
 mod record_format;
+mod run;
 mod schema;
 mod server;
 mod stop;
@@ -39,6 +40,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run pipelines, on an embedded node or on the cluster they name.
+    Run(run::Arguments),
     /// Run a broker node.
     Server(server::Arguments),
     /// Check pipeline files without starting anything.
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Run(arguments) => run::run(arguments),
         Command::Server(arguments) => server::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),

@@ -1,0 +1,237 @@
+//! `run FILE…`: an embedded node and the pipelines of the files, or the pipelines alone on another cluster.
+
+mod progress;
+mod summary;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_broker::Config;
+use millstream_client::{Client, ClientConfig, Cluster};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::cluster::block_on;
+use super::output::Output;
+use super::stop::StopRequest;
+use super::validate::accept;
+use super::{Failure, parse_settings};
+use crate::config::diagnostic::Report;
+use crate::config::pipeline::{self, Checked};
+use crate::config::resolve::Surroundings;
+use crate::http::{self, HttpServer, Resources};
+use crate::node::Node;
+use crate::pipeline::PipelineRun;
+use progress::ProgressLine;
+
+/// Where the embedded node keeps its data, beside the pipeline file.
+const DATA_DIRECTORY: &str = ".millstream";
+
+const KAFKA_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
+const HTTP_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8083);
+
+/// How often progress and status are brought up to date.
+const REFRESH: Duration = Duration::from_millis(200);
+
+/// What an embedded node does otherwise than a server: one process uses it, so nothing waits for others to come,
+/// and its internal topics stay small.
+const EMBEDDED_SETTINGS: [(&str, &str); 3] = [
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("offsets.topic.num.partitions", "4"),
+    ("transaction.state.log.num.partitions", "4"),
+];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Pipeline files; several merge by top-level key.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Exit once bounded sources are drained, queries have caught up and sinks have committed.
+    #[arg(long)]
+    until_done: bool,
+    /// Where the embedded node keeps its data; .millstream beside the file without it.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where Kafka clients reach the embedded node; port 0 picks a free one. 127.0.0.1:9092 if that is free.
+    #[arg(long, value_name = "ADDR")]
+    kafka: Option<SocketAddr>,
+    /// Where the HTTP server listens; port 0 picks a free one. 127.0.0.1:8083 if that is free.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// A value for ${NAME} and !env NAME in the files; wins over the environment.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// The summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let output = Output::new(arguments.json);
+    let surroundings = Surroundings::of_process(parse_settings(&arguments.settings)?);
+    let mut report = Report::default();
+    let checked = pipeline::load_and_check(&arguments.files, &surroundings, &mut report);
+    let checked = accept(output, &report, checked)?;
+    block_on(async move {
+        let stop = StopRequest::listen()?;
+        let snapshot = Arc::new(Mutex::new(json!([])));
+        let host = Host::start(&arguments, &checked, resources(&snapshot)).await?;
+        output.complain(&host.ready_line());
+        let result = run_pipeline(&arguments, &checked, &host, stop, &snapshot, output).await;
+        host.stop().await;
+        result
+    })
+}
+
+fn resources(snapshot: &Arc<Mutex<Value>>) -> Resources {
+    let snapshot = Arc::clone(snapshot);
+    Resources { pipelines: Arc::new(move || snapshot.lock().clone()), ..Resources::default() }
+}
+
+async fn run_pipeline(
+    arguments: &Arguments,
+    checked: &Checked,
+    host: &Host,
+    stop: StopRequest,
+    snapshot: &Mutex<Value>,
+    output: Output,
+) -> Result<(), Failure> {
+    let client = host.connect().await?;
+    let started = Instant::now();
+    let started_run = PipelineRun::start(client, checked, arguments.until_done).await;
+    let (run, warnings) = started_run.map_err(Failure::failed)?;
+    warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
+    let ended = wait_for_end(&run, arguments.until_done, stop, snapshot, output).await;
+    let elapsed = started.elapsed();
+    let told = match &ended {
+        Ok(End::Done) => summary::tell(checked, &run, elapsed, host.data(), output),
+        Ok(End::Stopped) => Ok(output.note("stopping")),
+        Err(_) => Ok(()),
+    };
+    run.stop().await;
+    ended?;
+    told
+}
+
+enum End {
+    Done,
+    Stopped,
+}
+
+/// Keeps progress and status up to date until the pipeline is done, fails, or is asked to stop.
+async fn wait_for_end(
+    run: &PipelineRun,
+    until_done: bool,
+    stop: StopRequest,
+    snapshot: &Mutex<Value>,
+    output: Output,
+) -> Result<End, Failure> {
+    let line = ProgressLine::new(output);
+    let mut tick = tokio::time::interval(REFRESH);
+    let work = async {
+        match until_done {
+            true => run.finish().await.map_err(Failure::failed),
+            // A task that fails tries again by itself; the status says so.
+            false => std::future::pending().await,
+        }
+    };
+    let stopped = stop.requested();
+    tokio::pin!(work, stopped);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                line.clear();
+                return done.map(|()| End::Done);
+            }
+            () = &mut stopped => {
+                line.clear();
+                return Ok(End::Stopped);
+            }
+            _ = tick.tick() => {
+                *snapshot.lock() = json!([run.status()]);
+                line.show(run);
+            }
+        }
+    }
+}
+
+/// Where the pipeline runs: a node in this process, or a cluster elsewhere and an HTTP server here.
+enum Host {
+    Embedded(Box<Node>),
+    Elsewhere { addresses: Vec<String>, http: HttpServer },
+}
+
+impl Host {
+    async fn start(arguments: &Arguments, checked: &Checked, resources: Resources) -> Result<Self, Failure> {
+        let http_address = arguments.http.unwrap_or_else(|| free_or_any(HTTP_ADDRESS));
+        if let pipeline::Cluster::Bootstrap(addresses) = &checked.pipeline.cluster {
+            if arguments.data.is_some() || arguments.kafka.is_some() {
+                let reason =
+                    "--data and --kafka are for the embedded node, and this pipeline names a cluster";
+                return Err(Failure::bad_input(reason));
+            }
+            let http = http::serve(http_address, resources).await;
+            let http =
+                http.map_err(|error| Failure::failed(format!("listening on {http_address}: {error}")))?;
+            return Ok(Self::Elsewhere { addresses: addresses.clone(), http });
+        }
+        let config = embedded_config(arguments, checked)?;
+        let node = Node::start(config, http_address, resources).await.map_err(Failure::failed)?;
+        Ok(Self::Embedded(Box::new(node)))
+    }
+
+    async fn connect(&self) -> Result<Client, Failure> {
+        let cluster = match self {
+            Self::Embedded(node) => Cluster::Local(node.broker().local()),
+            Self::Elsewhere { addresses, .. } => Cluster::Bootstrap(addresses.clone()),
+        };
+        Client::connect(cluster, ClientConfig::default()).await.map_err(Failure::failed)
+    }
+
+    fn ready_line(&self) -> String {
+        match self {
+            Self::Embedded(node) => node.ready_line(),
+            Self::Elsewhere { addresses, http } => {
+                let kafka = addresses.join(",");
+                format!("millstream ready kafka={kafka} http={} pg=- node=- data=-", http.address())
+            }
+        }
+    }
+
+    /// The embedded node's data directory.
+    fn data(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Embedded(node) => Some(node.directory()),
+            Self::Elsewhere { .. } => None,
+        }
+    }
+
+    async fn stop(self) {
+        match self {
+            Self::Embedded(node) => node.stop().await,
+            Self::Elsewhere { http, .. } => http.stop().await,
+        }
+    }
+}
+
+fn embedded_config(arguments: &Arguments, checked: &Checked) -> Result<Config, Failure> {
+    let data = arguments.data.clone().unwrap_or_else(|| checked.pipeline.directory.join(DATA_DIRECTORY));
+    let kafka_address = arguments.kafka.unwrap_or_else(|| free_or_any(KAFKA_ADDRESS));
+    let mut config = Config::new(data);
+    let listener = format!("PLAINTEXT://{kafka_address}");
+    let settings = EMBEDDED_SETTINGS.into_iter().chain([("listeners", listener.as_str())]);
+    for (key, value) in settings {
+        config.set(key, value).map_err(Failure::failed)?;
+    }
+    Ok(config)
+}
+
+/// The usual address, or a free port when something else is there: two pipelines may run side by side.
+fn free_or_any(usual: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(usual) {
+        Ok(_) => usual,
+        Err(_) => SocketAddr::new(usual.ip(), 0),
+    }
+}

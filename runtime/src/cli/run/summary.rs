@@ -1,0 +1,81 @@
+//! The last lines of a run: what was read, produced and written, how long it took, and how to look at it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cli::Failure;
+use crate::cli::output::Output;
+use crate::config::pipeline::Checked;
+use crate::connect::{Role, TaskStatus};
+use crate::pipeline::PipelineRun;
+
+pub fn tell(
+    checked: &Checked,
+    run: &PipelineRun,
+    elapsed: Duration,
+    data: Option<&Path>,
+    output: Output,
+) -> Result<(), Failure> {
+    if output.json {
+        return output.value(&json!({ "seconds": elapsed.as_secs_f64(), "pipeline": run.status() }));
+    }
+    let mut rows = Vec::new();
+    for task in run.tasks() {
+        let action = if task.role == Role::Source { "read" } else { "wrote" };
+        rows.push([action.to_owned(), task.node.clone(), task.records.to_string(), remarks(&task)]);
+    }
+    for query in run.queries() {
+        let late = if query.late_rows > 0 { format!(", {} late", query.late_rows) } else { String::new() };
+        let bad = if query.bad_rows > 0 { format!(", {} unreadable", query.bad_rows) } else { String::new() };
+        let remark = format!("rows from {}{late}{bad}", query.rows_in);
+        rows.push(["computed".to_owned(), query.name, query.rows_out.to_string(), remark]);
+    }
+    output.line(&format!("{}: done in {:.2} s", checked.pipeline.name, elapsed.as_secs_f64()))?;
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (actions, names, counts) = (width(0), width(1), width(2));
+    for [action, name, count, remark] in &rows {
+        output.line(&format!("  {action:<actions$}  {name:<names$}  {count:>counts$} {remark}"))?;
+    }
+    for hint in hints(checked, data) {
+        output.line(&hint)?;
+    }
+    Ok(())
+}
+
+fn remarks(task: &TaskStatus) -> String {
+    let mut text = format!("records, {} bytes", task.bytes);
+    for (count, what) in
+        [(task.filtered, "filtered"), (task.skipped, "skipped"), (task.dead_letters, "dead letters")]
+    {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
+}
+
+/// Commands to look at the results with.
+fn hints(checked: &Checked, data: Option<&Path>) -> Vec<String> {
+    let mut hints = Vec::new();
+    for sink in checked.pipeline.sinks.iter().filter(|sink| sink.plugin.value == "file") {
+        if let Some(node) = sink.settings.get("path")
+            && let crate::config::yaml::Data::Scalar(path) = &node.data
+        {
+            hints.push(format!("look:  head {}", checked.pipeline.directory.join(&path.text).display()));
+        }
+    }
+    let first_topic = checked.pipeline.sinks.iter().flat_map(|sink| &sink.from).next();
+    let topic = first_topic.map(|name| checked.topic_of(&name.value).to_owned());
+    let topic = topic
+        .or_else(|| checked.pipeline.sources.iter().find_map(|source| source.topic().map(str::to_owned)));
+    if let Some(topic) = topic {
+        let consume = format!("millstream consume {topic} --from-beginning --until-end");
+        hints.push(match data {
+            Some(data) => format!("       millstream server --data {} &  {consume}", data.display()),
+            None => format!("       {consume}"),
+        });
+    }
+    hints
+}

@@ -1,0 +1,192 @@
+//! A checked pipeline at work on a cluster: its topics, its queries, its sources and sinks.
+//!
+//! Start order: topics → queries → sources and sinks; [`PipelineRun::stop`] goes the other way round. The same code
+//! runs on the embedded node and on any Kafka cluster. Left out: what each task does, and telling people about it.
+
+mod topics;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millstream_client::admin::{AdminError, OffsetSpec};
+use millstream_client::{Client, Isolation, TopicPartition};
+use millstream_streams::{
+    Engine, EngineConfig, FinishError, QueryHandle, QueryHandles, QueryState, QueryStatus,
+};
+use serde_json::{Value, json};
+
+pub use topics::TopicError;
+
+use crate::config::pipeline::Checked;
+use crate::connect::{
+    Declaration, DeclarationError, Progress, TaskFailure, TaskStatus, Worker, WorkerConfig,
+};
+
+/// A query that failed so often in a row, without a commit in between, will not mend itself while people wait.
+const QUERY_RESTARTS_MAX: u64 = 5;
+
+/// How often queries are looked at while they are waited for.
+const QUERY_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Why a pipeline did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
+    #[error("starting the queries: {0}")]
+    Queries(#[from] millstream_streams::StartError),
+    #[error("starting {0}")]
+    Task(#[from] TaskFailure),
+}
+
+/// Why a pipeline did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    #[error("source {0} never ends: run without --until-done, or give it a bound")]
+    Unbounded(String),
+    #[error("{0}")]
+    Task(#[from] TaskFailure),
+    #[error(transparent)]
+    Query(#[from] FinishError),
+    #[error("query {query} failed {restarts} times in a row: {reason}")]
+    QueryFailing { query: String, restarts: u64, reason: String },
+    #[error("asking where topic {topic} ends: {source}")]
+    Ends { topic: String, source: AdminError },
+}
+
+/// A running pipeline.
+pub struct PipelineRun {
+    name: String,
+    client: Client,
+    queries: QueryHandles,
+    worker: Worker,
+}
+
+impl PipelineRun {
+    /// Creates missing topics and starts every task. Warnings are about topics that differ from the file.
+    pub async fn start(
+        client: Client,
+        checked: &Checked,
+        until_done: bool,
+    ) -> Result<(Self, Vec<String>), StartError> {
+        let warnings = topics::prepare(&client, checked).await?;
+        let mut engine = EngineConfig::default();
+        if until_done {
+            // Nobody waits for a quiet partition: the end of the run closes what is open, and until then the
+            // result must not depend on how fast anything went.
+            engine.idle_timeout = None;
+        }
+        let queries = Engine::start(client.clone(), engine, checked.plan.clone()).await?;
+        let mut declaration = Declaration::of(&checked.pipeline)?;
+        for sink in &mut declaration.sinks {
+            for topic in &mut sink.from {
+                *topic = checked.topic_of(topic).to_owned();
+            }
+        }
+        match Worker::start(client.clone(), declaration, WorkerConfig::default()).await {
+            Ok(worker) => {
+                Ok((Self { name: checked.pipeline.name.clone(), client, queries, worker }, warnings))
+            }
+            Err(failure) => {
+                queries.stop().await;
+                Err(failure.into())
+            }
+        }
+    }
+
+    /// Waits until everything that the bounded sources hold has gone through the queries and is in the sinks.
+    pub async fn finish(&self) -> Result<(), EndError> {
+        if let Some(source) = self.worker.unbounded_sources().first() {
+            return Err(EndError::Unbounded(source.clone()));
+        }
+        self.worker.sources_drained().await?;
+        // In the order of the statements: a query reads only what earlier ones write.
+        for query in self.queries.iter() {
+            let ends = self.ends_of(query.input_topic()).await?;
+            tokio::select! {
+                finished = query.finish(ends) => finished?,
+                failing = keeps_failing(query) => return Err(failing),
+                failure = self.worker.failed() => return Err(failure.into()),
+            }
+        }
+        self.worker.sinks_finished().await?;
+        Ok(())
+    }
+
+    /// Stops sources and sinks, then the queries; all of them commit what they have done.
+    pub async fn stop(self) {
+        self.worker.stop().await;
+        self.queries.stop().await;
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.worker.progress()
+    }
+
+    pub fn tasks(&self) -> Vec<TaskStatus> {
+        self.worker.status()
+    }
+
+    pub fn queries(&self) -> Vec<QueryStatus> {
+        self.queries.status()
+    }
+
+    /// As `/v1/pipelines` shows it.
+    pub fn status(&self) -> Value {
+        let queries: Vec<Value> = self.queries().iter().map(query_json).collect();
+        json!({ "name": self.name, "tasks": self.tasks(), "queries": queries })
+    }
+
+    /// The end of each partition now. Records of transactions that are about to be committed count: the query
+    /// gets to them once they are.
+    async fn ends_of(&self, topic: &str) -> Result<BTreeMap<i32, i64>, EndError> {
+        let failed = |source: AdminError| EndError::Ends { topic: topic.to_owned(), source };
+        let layout = self.client.topic(topic).await.map_err(|error| failed(error.into()))?;
+        let count = i32::try_from(layout.partitions.len()).unwrap_or(i32::MAX);
+        let asked: Vec<(TopicPartition, OffsetSpec)> = (0..count)
+            .map(|partition| (TopicPartition::new(layout.name.clone(), partition), OffsetSpec::Latest))
+            .collect();
+        let listed = self.client.admin().list_offsets(&asked, Isolation::ReadUncommitted).await;
+        let mut ends = BTreeMap::new();
+        for ((place, _), end) in asked.into_iter().zip(listed) {
+            ends.insert(place.partition, end.map_err(failed)?.offset);
+        }
+        Ok(ends)
+    }
+}
+
+/// Resolves once a query has failed too often without a commit in between.
+async fn keeps_failing(query: &QueryHandle) -> EndError {
+    let mut last = query.status();
+    loop {
+        tokio::time::sleep(QUERY_CHECK_INTERVAL).await;
+        let now = query.status();
+        if now.commits > last.commits {
+            last = now;
+        } else if now.restarts >= last.restarts + QUERY_RESTARTS_MAX {
+            return EndError::QueryFailing {
+                query: query.name().to_owned(),
+                restarts: now.restarts - last.restarts,
+                reason: now.last_error.unwrap_or_else(|| "no reason was given".to_owned()),
+            };
+        }
+    }
+}
+
+fn query_json(status: &QueryStatus) -> Value {
+    json!({
+        "name": status.name,
+        "state": status.state.name(),
+        "rows_in": status.rows_in,
+        "rows_out": status.rows_out,
+        "late_rows": status.late_rows,
+        "bad_rows": status.bad_rows,
+        "commits": status.commits,
+        "watermark_ms": status.watermark_ms,
+        "lag_records": status.lag_records,
+        "restarts": status.restarts,
+        "last_error": if status.state == QueryState::Running { None } else { status.last_error.clone() },
+    })
+}
