@@ -76,6 +76,32 @@ pub fn person_watches() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// A count with thousands apart.
+pub fn grouped(count: u64) -> String {
+    apart(&count.to_string())
+}
+
+/// A number with so many digits behind the point, and thousands apart.
+pub fn grouped_with(number: f64, digits: usize) -> String {
+    let text = format!("{number:.digits$}");
+    match text.split_once('.') {
+        Some((whole, fraction)) => format!("{}.{fraction}", apart(whole)),
+        None => apart(&text),
+    }
+}
+
+fn apart(whole: &str) -> String {
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut out = String::from(sign);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn write_failure(error: std::io::Error) -> Failure {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::ReaderGone,
@@ -115,6 +141,16 @@ fn render_table(header: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, digits, text) in
+            [(0.0, 0, "0"), (999.4, 0, "999"), (1_234_567.0, 0, "1,234,567"), (-1234.5, 1, "-1,234.5")]
+        {
+            assert_eq!(grouped_with(number, digits), text);
+        }
+        assert_eq!(grouped(1000), "1,000");
+    }
 
     #[test]
     fn tables_align_text_left_and_numbers_right() {

@@ -47,7 +47,7 @@ fn topics_are_created_listed_changed_and_deleted() {
     assert_eq!(described["partitions"].as_array().map(Vec::len), Some(4));
     assert_eq!(described["configs"]["retention.ms"], "1000");
     let shown = cluster.tell(&["config", "describe", "--topic", "orders"]);
-    assert!(shown.contains("retention.ms  1000   topic"), "{shown}");
+    assert!(shown.contains("retention.ms   1000  topic"), "{shown}");
     let missing = cluster.run(&["topic", "describe", "none"]);
     assert_eq!(missing.code, Some(1), "{missing:?}");
     cluster.tell(&["topic", "delete", "orders"]);

@@ -9,7 +9,7 @@ use super::limit::Moved;
 use super::measured_node::MeasuredNode;
 use super::process::{Usage, usage_of};
 use crate::cli::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, grouped_with};
 
 const BYTES_PER_GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 
@@ -30,7 +30,7 @@ impl Report {
     }
 
     pub fn figure(&mut self, field: &str, label: &str, number: f64, digits: usize) {
-        self.lines.push((label.to_owned(), grouped(number, digits)));
+        self.lines.push((label.to_owned(), grouped_with(number, digits)));
         self.fields.insert(field.to_owned(), json!(number));
     }
 
@@ -106,41 +106,5 @@ pub struct Before {
 impl Before {
     pub fn now(node: &MeasuredNode) -> Self {
         Self { client: usage_of(std::process::id()), broker: node.usage() }
-    }
-}
-
-/// A number with thousands apart.
-fn grouped(number: f64, digits: usize) -> String {
-    let text = format!("{number:.digits$}");
-    let (whole, fraction) = match text.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (text.as_str(), None),
-    };
-    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
-    let mut out = String::from(sign);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_stand_apart() {
-        for (number, digits, text) in
-            [(0.0, 0, "0"), (999.4, 0, "999"), (1234567.0, 0, "1,234,567"), (-1234.5, 1, "-1,234.5")]
-        {
-            assert_eq!(grouped(number, digits), text);
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, grouped};
 use crate::config::pipeline::Checked;
 use crate::connect::{Role, TaskStatus};
 use crate::pipeline::PipelineRun;
@@ -21,17 +21,19 @@ pub fn tell(
     if output.json {
         return output.value(&json!({ "seconds": elapsed.as_secs_f64(), "pipeline": run.status() }));
     }
-    let mut rows = Vec::new();
-    for task in run.tasks() {
-        let action = if task.role == Role::Source { "read" } else { "wrote" };
-        rows.push([action.to_owned(), task.node.clone(), task.records.to_string(), remarks(&task)]);
-    }
+    let (sources, sinks): (Vec<TaskStatus>, _) =
+        run.tasks().into_iter().partition(|task| task.role == Role::Source);
+    let row = |action: &str, task: &TaskStatus| {
+        [action.to_owned(), task.node.clone(), grouped(task.records), remarks(task)]
+    };
+    let mut rows: Vec<[String; 4]> = sources.iter().map(|task| row("read", task)).collect();
     for query in run.queries() {
         let late = if query.late_rows > 0 { format!(", {} late", query.late_rows) } else { String::new() };
         let bad = if query.bad_rows > 0 { format!(", {} unreadable", query.bad_rows) } else { String::new() };
-        let remark = format!("rows from {}{late}{bad}", query.rows_in);
-        rows.push(["computed".to_owned(), query.name, query.rows_out.to_string(), remark]);
+        let remark = format!("rows from {}{late}{bad}", grouped(query.rows_in));
+        rows.push(["computed".to_owned(), query.name, grouped(query.rows_out), remark]);
     }
+    rows.extend(sinks.iter().map(|task| row("wrote", task)));
     output.line(&format!("{}: done in {:.2} s", checked.pipeline.name, elapsed.as_secs_f64()))?;
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (actions, names, counts) = (width(0), width(1), width(2));
@@ -45,7 +47,7 @@ pub fn tell(
 }
 
 fn remarks(task: &TaskStatus) -> String {
-    let mut text = format!("records, {} bytes", task.bytes);
+    let mut text = format!("records, {} bytes", grouped(task.bytes));
     for (count, what) in
         [(task.filtered, "filtered"), (task.skipped, "skipped"), (task.dead_letters, "dead letters")]
     {
