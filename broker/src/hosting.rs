@@ -195,6 +195,5 @@ fn log_config(config: &Config, topic: &TopicImage) -> LogConfig {
                 every: bounded(topic.flush_ms).map(Duration::from_millis),
             },
         },
-        ..LogConfig::default()
     }
 }

@@ -40,9 +40,6 @@ pub(crate) const DESCRIBE_PARTITIONS_MAX: i32 = 2_000;
 pub(crate) const JOURNAL_GROWTH_FACTOR: u64 = 4;
 pub(crate) const JOURNAL_REWRITE_MIN_BYTES: u64 = 1 << 20;
 
-/// Largest single metadata record that the journal accepts on read.
-pub(crate) const JOURNAL_RECORD_MAX_BYTES: usize = 16 << 20;
-
 /// Producer ids taken from the metadata at a time (Kafka's block size).
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1_000;
 

@@ -244,7 +244,7 @@ mod tests {
     fn records_that_do_not_fit_are_refused() {
         let id = Uuid::from_bytes([1; 16]);
         let gap = MetadataRecord::Partition { topic: id, index: 5, state: partition(1) };
-        assert_eq!(MetadataImage::default().apply(&[gap.clone()]), Err(ApplyError::UnknownTopic));
+        assert_eq!(MetadataImage::default().apply(std::slice::from_ref(&gap)), Err(ApplyError::UnknownTopic));
         let image = MetadataImage::default().apply(&orders()).unwrap();
         assert!(matches!(image.apply(&[gap]), Err(ApplyError::PartitionGap { index: 5, .. })));
         assert!(matches!(image.apply(&orders()), Err(ApplyError::DuplicateTopic(_))));

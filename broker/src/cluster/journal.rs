@@ -18,6 +18,7 @@ use crate::log::disk::{Attempt, Disk, DiskError, DiskFile, replace_file};
 
 const FOLDER: &str = "__cluster_metadata";
 const FILE: &str = "metadata.log";
+const LOCK: &str = ".lock";
 const ENTRY_HEADER_BYTES: usize = 8;
 
 #[derive(Debug)]
@@ -30,6 +31,18 @@ pub(super) struct Journal {
     rewritten_bytes: u64,
     /// A failed flush leaves unknown what is on disk: nothing may follow it.
     poisoned: bool,
+    _lock: FolderLock,
+}
+
+/// Held as long as the journal is open, so that two processes never write one.
+struct FolderLock {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl std::fmt::Debug for FolderLock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FolderLock")
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +55,8 @@ pub(crate) enum JournalError {
     Apply { path: PathBuf, position: u64, source: ApplyError },
     #[error("metadata journal {}: checksum of the entry at byte {position} is wrong, and more follows", path.display())]
     Checksum { path: PathBuf, position: u64 },
+    #[error("data folder {} is in use by another process", folder.display())]
+    InUse { folder: PathBuf },
     #[error("metadata journal {} failed to flush before; restart the node", path.display())]
     Poisoned { path: PathBuf },
 }
@@ -51,6 +66,11 @@ impl Journal {
     pub(super) fn open(disk: Arc<dyn Disk>, directory: &Path) -> Result<(Self, MetadataImage), JournalError> {
         let folder = directory.join(FOLDER);
         disk.create_directory(&folder).attempt("create folder", &folder)?;
+        let lock_path = folder.join(LOCK);
+        let held = disk.lock(&lock_path).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => JournalError::InUse { folder: directory.to_owned() },
+            _ => DiskError { action: "lock", path: lock_path, source }.into(),
+        })?;
         let path = folder.join(FILE);
         let content = match disk.read(&path) {
             Ok(content) => Bytes::from(content),
@@ -74,6 +94,7 @@ impl Journal {
             size_bytes: intact_bytes,
             rewritten_bytes: intact_bytes,
             poisoned: false,
+            _lock: FolderLock { _held: held },
         };
         Ok((journal, image))
     }
@@ -85,12 +106,9 @@ impl Journal {
         }
         let entry = encode_entry(records);
         self.poisoned = true;
-        self.file.append(&mut [IoSlice::new(&entry)]).attempt("append to", &self.path).or_else(|error| {
+        self.file.append(&mut [IoSlice::new(&entry)]).attempt("append to", &self.path).inspect_err(|_| {
             // A full disk may have taken a part; with that part gone the journal is as before.
-            if self.file.truncate(self.size_bytes).is_ok() {
-                self.poisoned = false;
-            }
-            Err(error)
+            self.poisoned = self.file.truncate(self.size_bytes).is_err();
         })?;
         self.file.sync_data().attempt("flush", &self.path)?;
         self.poisoned = false;
@@ -214,6 +232,9 @@ mod tests {
         assert_eq!(image, MetadataImage::default());
         journal.append(&topic(1)).unwrap();
         journal.append(&topic(2)).unwrap();
+        let error = Journal::open(disk.clone(), Path::new("/data")).unwrap_err().to_string();
+        assert_eq!(error, "data folder /data is in use by another process");
+        drop(journal);
         let (_, image) = Journal::open(disk, Path::new("/data")).unwrap();
         assert_eq!(names(&image), ["topic-1", "topic-2"]);
     }
@@ -230,6 +251,7 @@ mod tests {
             let (mut journal, image) = Journal::open(disk.clone(), Path::new("/data")).unwrap();
             assert_eq!(names(&image), ["topic-1"], "cut at {length}");
             journal.append(&topic(3)).unwrap();
+            drop(journal);
             let (_, image) = Journal::open(disk, Path::new("/data")).unwrap();
             assert_eq!(names(&image), ["topic-1", "topic-3"]);
         }

@@ -66,8 +66,9 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn load(disk: &Arc<dyn Disk>, config: &Config) -> Result<Self, OpenError> {
-        let identity = Identity::load_or_create(&**disk, &config.log_directory, config.node_id)?;
+        // First, because the journal's lock keeps a second process away from everything else.
         let (journal, image) = Journal::open(disk.clone(), &config.log_directory)?;
+        let identity = Identity::load_or_create(&**disk, &config.log_directory, config.node_id)?;
         Ok(Self { identity, image, journal })
     }
 }
