@@ -120,7 +120,7 @@ impl SinkTask {
             let stored = self.client.admin().group_offsets(&self.group(), Some(&places)).await?;
             positions.extend(stored.into_iter().map(|(place, offset)| (place, offset.offset)));
         }
-        let (consumer, places) = self.assign(&partitions, &positions).await?;
+        let (consumer, places) = self.assign(&partitions, &positions, sink.delivery()).await?;
         let (tally, opened, finished) = (Tally::default(), None, 0);
         Ok(Attempt { sink, consumer, chain, dead_letters: None, places, tally, opened, finished })
     }
@@ -143,6 +143,7 @@ impl SinkTask {
         &self,
         partitions: &[sink::TopicPartition],
         positions: &HashMap<TopicPartition, i64>,
+        delivery: Delivery,
     ) -> Result<(Consumer, HashMap<TopicPartition, Place>), TaskError> {
         let mut consumer = self.client.consumer(ConsumerConfig::default());
         let places: Vec<_> = partitions.iter().map(client_place).collect();
@@ -154,10 +155,17 @@ impl SinkTask {
             let end = ends.get(index).copied().unwrap_or(i64::MAX);
             let begin = begins.get(index).copied().unwrap_or(0);
             let next = positions.get(&place).copied().unwrap_or(begin);
-            if next > end {
-                let (sink, place) = (self.declaration.name.clone(), place.to_string());
-                return Err(TaskError::AheadOfTopic { sink, place, position: next, end });
-            }
+            let next = match next > end {
+                true if delivery == Delivery::Transactional => {
+                    let (sink, place) = (self.declaration.name.clone(), place.to_string());
+                    return Err(TaskError::AheadOfTopic { sink, place, position: next, end });
+                }
+                true => {
+                    tracing::warn!(node = self.declaration.name, %place, next, end, "topic was made anew; starting over");
+                    begin
+                }
+                false => next,
+            };
             // What retention has taken meanwhile is gone for this sink too.
             let next = next.max(begin);
             starts.push(StartAt { place: place.clone(), start: Start::Offset(next) });

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use millstream_client::{Client, TransactionConfig, TransactionalProducer};
 use millstream_sdk::record::Batch;
 use millstream_sdk::sink::Rejection;
@@ -261,7 +260,7 @@ impl Round {
 fn bad_letter(bad: BadRecord) -> Letter {
     Letter {
         key: None,
-        value: Some(Bytes::from(bad.raw)),
+        value: Some(bad.raw),
         headers: Vec::new(),
         timestamp_ms: None,
         reason: bad.reason,
