@@ -180,7 +180,11 @@ impl LogDirectory {
         expected: &(dyn Fn(&PartitionName) -> Option<Expected> + Sync),
     ) -> Result<Self, DirectoryError> {
         disk.create_directory(path).attempt("create folder", path)?;
-        let parent = path.parent().unwrap_or(path);
+        let parent = match path.parent() {
+            Some(parent) if parent == Path::new("") => Path::new("."),
+            Some(parent) => parent,
+            None => path,
+        };
         disk.sync_directory(parent).attempt("flush folder", parent)?;
         let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => DirectoryError::InUse(path.to_owned()),

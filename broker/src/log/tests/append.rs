@@ -144,6 +144,16 @@ async fn a_failed_flush_poisons_the_folder() {
     assert_eq!(visible(&partition), "");
 }
 
+#[test]
+fn a_folder_may_be_named_relative_to_the_working_folder() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let path = Path::new(folder.path().file_name().unwrap()).join("");
+    let known = |_: &PartitionName| None;
+    let config = DirectoryConfig { background: false, ..DirectoryConfig::default() };
+    let disk = Arc::new(crate::log::disk::RealDisk);
+    LogDirectory::open(disk, &path, config, Arc::new(|| 0), &known).unwrap().close().unwrap();
+}
+
 #[tokio::test]
 async fn the_flusher_thread_commits_in_groups() {
     let folder = tempfile::tempdir().unwrap();
