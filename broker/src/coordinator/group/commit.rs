@@ -2,7 +2,7 @@
 
 use super::offsets::{CommittedOffset, Stored};
 use super::state::{Group, State};
-use super::{CommitError, Effect, FetchOffsetError, GroupCoordinator, Pending, Reply};
+use super::{CommitError, Effect, FetchOffsetError, FetchedOffsets, GroupCoordinator, Pending, Reply};
 use crate::coordinator::log_record::MAX_ID_BYTES;
 use crate::coordinator::{AppendError, Outcome, Producer, RequestId, TopicPartition, log_record};
 
@@ -175,7 +175,7 @@ impl GroupCoordinator {
         group_id: &str,
         partitions: Option<&[TopicPartition]>,
         require_stable: bool,
-    ) -> Vec<(TopicPartition, Result<Option<CommittedOffset>, FetchOffsetError>)> {
+    ) -> FetchedOffsets {
         let group = self.groups.get(group_id);
         let read = |partition: &TopicPartition| {
             let Some(group) = group else { return (partition.clone(), Ok(None)) };

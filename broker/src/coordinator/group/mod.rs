@@ -88,6 +88,13 @@ pub enum Effect {
     Append { append: AppendId, producer: Option<Producer>, records: Vec<LogRecord> },
 }
 
+/// Per-partition results of a commit.
+pub type Committed = Vec<(TopicPartition, Result<(), CommitError>)>;
+/// Per-partition results of an offset fetch; `None` where nothing is committed.
+pub type FetchedOffsets = Vec<(TopicPartition, Result<Option<CommittedOffset>, FetchOffsetError>)>;
+/// Per-partition results of deleting offsets, or one reason for all.
+pub type DeletedOffsets = Result<Vec<(TopicPartition, Result<(), DeleteOffsetError>)>, DeleteOffsetError>;
+
 /// The answer to one request. Per-item results keep the order of the request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -95,9 +102,9 @@ pub enum Reply {
     Sync(Result<Synced, SyncError>),
     Heartbeat(Result<(), HeartbeatError>),
     Leave(Result<Vec<Result<(), LeaveError>>, LeaveError>),
-    Commit(Vec<(TopicPartition, Result<(), CommitError>)>),
+    Commit(Committed),
     DeleteGroup(Result<(), DeleteGroupError>),
-    DeleteOffsets(Result<Vec<(TopicPartition, Result<(), DeleteOffsetError>)>, DeleteOffsetError>),
+    DeleteOffsets(DeletedOffsets),
 }
 
 /// The groups of one partition of `__consumer_offsets`: rebuilt by `replay`, opened by `loaded`, then served.

@@ -5,20 +5,12 @@ use futures_util::future::join_all;
 use super::shard::{Core, Replayed, Step};
 use super::{Coordinators, Unavailable};
 use crate::coordinator::group::{
-    Commit, CommitError, CommittedOffset, DeleteGroupError, DeleteOffsetError, Effect, FetchOffsetError,
-    GroupCoordinator, GroupDescription, GroupListing, Heartbeat, HeartbeatError, Join, JoinRefused, Joined,
-    LeaveError, LeavingMember, Reply, Sync, SyncError, Synced, TransactionalCommit,
+    Commit, Committed, DeleteGroupError, DeletedOffsets, Effect, FetchedOffsets, GroupCoordinator,
+    GroupDescription, GroupListing, Heartbeat, HeartbeatError, Join, JoinRefused, Joined, LeaveError,
+    LeavingMember, Reply, Sync, SyncError, Synced, TransactionalCommit,
 };
 use crate::coordinator::log_record::RecordError;
 use crate::coordinator::{AppendError, AppendId, Outcome, Producer, TopicPartition};
-
-/// Per-partition results of a commit.
-pub(crate) type Committed = Vec<(TopicPartition, Result<(), CommitError>)>;
-/// Per-partition results of an offset fetch; `None` where nothing is committed.
-pub(crate) type FetchedOffsets = Vec<(TopicPartition, Result<Option<CommittedOffset>, FetchOffsetError>)>;
-/// Per-partition results of deleting offsets.
-pub(crate) type DeletedOffsets =
-    Result<Vec<(TopicPartition, Result<(), DeleteOffsetError>)>, DeleteOffsetError>;
 
 /// Takes the one kind of reply that an operation has.
 macro_rules! expect_reply {

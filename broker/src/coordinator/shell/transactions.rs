@@ -9,16 +9,13 @@ use super::{Coordinators, Unavailable};
 use crate::coordinator::log_record::RecordError;
 use crate::coordinator::transaction::{
     AddPartitions, AddPartitionsError, Effect, EndError, EndTransaction, InitProducerId, InitProducerIdError,
-    Reply, TransactionCoordinator, TransactionListing, TransactionMetadata, VerifyError,
+    Reply, TransactionCoordinator, TransactionListing, TransactionMetadata, Verified,
 };
 use crate::coordinator::{AppendError, AppendId, Outcome, Producer, TopicPartition};
 
 /// How often and after which pause to look whether the transaction before is complete (Kafka waits 100 ms as well).
 const COMPLETION_LOOKS: u32 = 25;
 const COMPLETION_PAUSE: Duration = Duration::from_millis(4);
-
-/// Per-partition results of a verification.
-pub(crate) type Verified = Result<Vec<(TopicPartition, Result<(), VerifyError>)>, VerifyError>;
 
 impl Coordinators {
     pub(crate) async fn init_producer_id(

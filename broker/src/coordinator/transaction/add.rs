@@ -16,6 +16,9 @@ pub struct AddPartitions {
     pub partitions: Vec<TopicPartition>,
 }
 
+/// Per-partition results of a verification, or one reason for all.
+pub type Verified = Result<Vec<(TopicPartition, Result<(), VerifyError>)>, VerifyError>;
+
 impl TransactionCoordinator {
     /// Adds partitions to the open transaction, or opens one. Answered once durable.
     pub fn add_partitions(&mut self, now_ms: i64, request: RequestId, add: AddPartitions) -> Vec<Effect> {
@@ -40,7 +43,7 @@ impl TransactionCoordinator {
         transactional_id: &str,
         producer: Producer,
         partitions: &[TopicPartition],
-    ) -> Result<Vec<(TopicPartition, Result<(), VerifyError>)>, VerifyError> {
+    ) -> Verified {
         let transaction = self.transactions.get(transactional_id).ok_or(VerifyError::UnknownProducer)?;
         let metadata = transaction.metadata.as_ref().ok_or(VerifyError::UnknownProducer)?;
         if metadata.producer_id != producer.id {

@@ -28,7 +28,7 @@ use super::log_record::{self, MAX_ID_BYTES, RecordError};
 use super::timers::Timers;
 use super::{AppendError, AppendId, LogRecord, Producer, RequestId, TopicPartition};
 
-pub use add::AddPartitions;
+pub use add::{AddPartitions, Verified};
 pub use admin::TransactionListing;
 pub use end::EndTransaction;
 pub use error::{AddPartitionsError, EndError, InitProducerIdError, VerifyError};
