@@ -23,7 +23,7 @@ def bootstrap():
     with tempfile.TemporaryDirectory(prefix="millstream-compat-") as data:
         node = subprocess.Popen(
             [os.environ["MILLSTREAM"], "server", "--data", data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
-             "--set", "group.initial.rebalance.delay.ms=100"],
+             "--set", "group.initial.rebalance.delay.ms=0"],
             stderr=subprocess.PIPE, text=True)
         try:
             yield wait_until_ready(node)
