@@ -149,7 +149,8 @@ impl TransactionalProducer {
         self.note(sent)
     }
 
-    /// Flushes and commits. After `Ok`, all of the transaction is durable and will be seen. After
+    /// Flushes and commits. After `Ok`, all of the transaction is durable and will be seen: by read-committed readers and
+    /// in their end offsets a moment later, once the markers are in the logs. After
     /// [`TransactionError::TimedOut`] the outcome is unknown: commit again to learn it.
     pub async fn commit(&mut self) -> Result<(), TransactionError> {
         const ATTEMPT: &str = "committing a transaction";
