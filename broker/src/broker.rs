@@ -106,7 +106,6 @@ impl Broker {
             topics: self.node.cluster.image().topics().count(),
             partitions,
             log_bytes,
-            groups: 0,
             fetch_sessions: self.node.fetch_sessions.count(),
         })
     }
@@ -125,7 +124,9 @@ impl Broker {
         self.server.shutdown().await;
         let node = self.node.clone();
         let closed = tokio::task::spawn_blocking(move || node.hosting().close()).await;
-        closed.map_err(|_| ShutdownError::Panicked)?.map_err(ShutdownError::from)
+        let closed = closed.map_err(|_| ShutdownError::Panicked)?.map_err(ShutdownError::from);
+        self.node.cluster.close().await;
+        closed
     }
 }
 

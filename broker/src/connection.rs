@@ -107,8 +107,10 @@ impl Connection<'_> {
             tokio::select! {
                 biased;
                 Some(done) = self.work.requests.next(), if !self.work.requests.is_empty() => {
-                    self.finish(done)?;
+                    let finished = self.finish(done);
+                    // Earlier responses leave even if this request ends the connection.
                     self.output.write().await?;
+                    finished?;
                     self.begin_held()?;
                 }
                 frame = self.input.next(), if may_read => {
@@ -118,10 +120,12 @@ impl Connection<'_> {
                 }
                 () = stop.cancelled() => break,
                 () = &mut idle => {
-                    if self.work.requests.is_empty() && last_active.elapsed() >= idle_limit {
+                    let busy = !self.work.requests.is_empty();
+                    if !busy && last_active.elapsed() >= idle_limit {
                         return Err(ConnectionError::Idle);
                     }
-                    idle.as_mut().reset(last_active.max(Instant::now()) + idle_limit);
+                    let from = if busy { Instant::now() } else { last_active };
+                    idle.as_mut().reset(from + idle_limit);
                     continue;
                 }
             }

@@ -42,7 +42,6 @@ pub(crate) struct Gauges {
     pub(crate) topics: usize,
     pub(crate) partitions: usize,
     pub(crate) log_bytes: u64,
-    pub(crate) groups: usize,
     pub(crate) fetch_sessions: usize,
 }
 
@@ -103,7 +102,6 @@ impl Metrics {
             ("topics", "gauge", gauges.topics as u64),
             ("partitions", "gauge", gauges.partitions as u64),
             ("log_bytes", "gauge", gauges.log_bytes),
-            ("groups", "gauge", gauges.groups as u64),
             ("fetch_sessions", "gauge", gauges.fetch_sessions as u64),
         ] {
             line(&mut text, format_args!("# TYPE millstream_broker_{name} {kind}"));

@@ -130,7 +130,8 @@ fn find_topic(
     if let Ok(topic) = lookup::topic(image, name) {
         return Ok(topic.clone());
     }
-    if node.config.auto_create_topics && create_topics::is_valid_name(name) {
+    // A busy metadata writer is not queued up for: the client asks again anyway.
+    if node.config.auto_create_topics && node.cluster.is_idle() && create_topics::is_valid_name(name) {
         let (node, name) = (node.clone(), name.to_owned());
         tokio::spawn(
             async move { create_topics::create_missing(&node, std::iter::once(name.as_str())).await },

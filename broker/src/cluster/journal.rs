@@ -31,7 +31,7 @@ pub(super) struct Journal {
     rewritten_bytes: u64,
     /// A failed flush leaves unknown what is on disk: nothing may follow it.
     poisoned: bool,
-    _lock: FolderLock,
+    lock: Option<FolderLock>,
 }
 
 /// Held as long as the journal is open, so that two processes never write one.
@@ -57,6 +57,8 @@ pub(crate) enum JournalError {
     Checksum { path: PathBuf, position: u64 },
     #[error("data folder {} is in use by another process", folder.display())]
     InUse { folder: PathBuf },
+    #[error("metadata journal {} is closed: the node is stopping", path.display())]
+    Closed { path: PathBuf },
     #[error("metadata journal {} failed to flush before; restart the node", path.display())]
     Poisoned { path: PathBuf },
 }
@@ -94,7 +96,7 @@ impl Journal {
             size_bytes: intact_bytes,
             rewritten_bytes: intact_bytes,
             poisoned: false,
-            _lock: FolderLock { _held: held },
+            lock: Some(FolderLock { _held: held }),
         };
         Ok((journal, image))
     }
@@ -103,6 +105,9 @@ impl Journal {
     pub(super) fn append(&mut self, records: &[MetadataRecord]) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned { path: self.path.clone() });
+        }
+        if self.lock.is_none() {
+            return Err(JournalError::Closed { path: self.path.clone() });
         }
         let entry = encode_entry(records);
         self.poisoned = true;
@@ -114,6 +119,11 @@ impl Journal {
         self.poisoned = false;
         self.size_bytes += entry.len() as u64;
         Ok(())
+    }
+
+    /// Gives the folder's lock back; nothing can be appended any more.
+    pub(super) fn close(&mut self) {
+        self.lock = None;
     }
 
     /// Replaces the journal by the image's records once it has outgrown them.

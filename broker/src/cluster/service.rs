@@ -88,6 +88,16 @@ impl Cluster {
         &self.identity
     }
 
+    /// Whether no command is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.journal.try_lock().is_ok()
+    }
+
+    /// Takes no more commands, and lets another process have the folder.
+    pub(crate) async fn close(&self) {
+        self.journal.lock().await.close();
+    }
+
     pub(crate) fn hosting(&self) -> &Hosting {
         &self.hosting
     }

@@ -160,7 +160,8 @@ pub struct LogDirectory {
     keeper: Arc<Keeper>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closed: Mutex<bool>,
-    _lock: Box<dyn Send + Sync>,
+    /// Given back by [`LogDirectory::close`].
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 impl fmt::Debug for LogDirectory {
@@ -209,7 +210,13 @@ impl LogDirectory {
         } else {
             Vec::new()
         };
-        Ok(Self { shared, keeper, threads: Mutex::new(threads), closed: Mutex::new(false), _lock: lock })
+        Ok(Self {
+            shared,
+            keeper,
+            threads: Mutex::new(threads),
+            closed: Mutex::new(false),
+            lock: Mutex::new(Some(lock)),
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -298,6 +305,7 @@ impl LogDirectory {
             checkpoint::write_clean_stop(&*self.shared.disk, &self.shared.path.join(checkpoint::CLEAN_STOP))?;
         }
         self.shared.partitions.write().clear();
+        *self.lock.lock() = None;
         Ok(())
     }
 

@@ -167,3 +167,13 @@ async fn describe(way: &mut Way, topic: &str, key: &str) -> DescribeConfigsResou
     let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
     way.call(request, 4).await.results.remove(0).configs.remove(0)
 }
+
+#[tokio::test]
+async fn a_clean_stop_frees_the_folder_while_clients_still_hold_on() {
+    let broker = TestBroker::start().await;
+    let held = broker.broker.local();
+    broker.broker.shutdown().await.unwrap();
+    let again = crate::harness::start(broker.folder.path(), &[]).await;
+    assert!(!held.is_open());
+    again.shutdown().await.unwrap();
+}
