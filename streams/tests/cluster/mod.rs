@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use millstream_broker::{Broker, Config};
 use millstream_client::admin::NewTopic;
 use millstream_client::{
-    Client, ClientConfig, Cluster, ConsumerConfig, NewRecord, ProducerConfig, Start, StartAt, TopicPartition,
+    Client, ClientConfig, Cluster, ConsumerConfig, Isolation, NewRecord, ProducerConfig, Start, StartAt,
+    TopicPartition,
 };
 use millstream_streams::{Engine, EngineConfig, Plan, PlanContext, Program, QueryHandles};
 use tokio::runtime::Runtime;
@@ -95,11 +96,14 @@ impl TestCluster {
         });
     }
 
-    /// Offsets behind the last record of each partition.
+    /// Offsets behind the last record of each partition, committed or not: a transaction's markers may still be on
+    /// their way when its commit is acknowledged, so what a read-committed reader sees as the end may lag.
     pub fn ends(&self, topic: &str) -> Vec<(i32, i64)> {
         self.runtime.block_on(async {
             let places = self.places(topic).await;
-            let consumer = self.client.consumer(ConsumerConfig::default());
+            let config =
+                ConsumerConfig { isolation: Isolation::ReadUncommitted, ..ConsumerConfig::default() };
+            let consumer = self.client.consumer(config);
             let ends = consumer.end_offsets(&places).await.unwrap();
             places.iter().map(|place| place.partition).zip(ends).collect()
         })
