@@ -9,7 +9,7 @@ use super::QueryError;
 use super::link::Piece;
 use crate::format::{ColumnSource, ColumnSpec, Decoder, Format, Row};
 use crate::plan::SourcePlan;
-use crate::sql::catalog::{METADATA_COLUMNS, ValueFormat};
+use crate::sql::catalog::ValueFormat;
 
 /// Rows of one Arrow batch: enough to spread the cost of a batch, few enough to stay in the cache.
 const BATCH_ROWS: usize = 8_192;
@@ -47,7 +47,7 @@ impl<'a> Source<'a> {
             .map(|field| ColumnSpec {
                 field: field.as_ref().clone(),
                 source: column_source(plan, field.name()),
-                place: plan.relation.schema.index_of(field.name()).unwrap_or(0),
+                place: plan.relation.value_place(field.name()),
             })
             .collect();
         let decoder = Decoder::new(format_of(plan.relation.format), &specs)
@@ -146,7 +146,13 @@ fn watermarks(
 }
 
 fn column_source(plan: &SourcePlan, name: &str) -> ColumnSource {
-    if plan.relation.schema.field_with_name(name).is_ok() || !METADATA_COLUMNS.contains(&name) {
+    if let Some(place) = plan.relation.key_place(name) {
+        return match plan.relation.key.len() {
+            1 => ColumnSource::Key,
+            _ => ColumnSource::KeyElement(place),
+        };
+    }
+    if plan.relation.schema.field_with_name(name).is_ok() {
         return ColumnSource::Value;
     }
     match name {

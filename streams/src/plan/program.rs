@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast;
 use super::context::PlanningContext;
 use super::result::Target;
 use super::{Plan, QueryPlan, analyze, logical};
-use crate::diagnostic::{Diagnostic, Finding, did_you_mean};
+use crate::diagnostic::{Diagnostic, Finding, Position, did_you_mean};
 use crate::sql::catalog::{Catalog, Relation};
 use crate::sql::ddl;
 use crate::sql::parse::{self, Body, CreateAs, Name, RelationKind, Select, Statement};
@@ -38,7 +38,8 @@ impl Program {
 
     /// Adds the statements of another text behind those read so far.
     pub fn extend(&mut self, text: &str, origin: &str) -> Result<(), Vec<Diagnostic>> {
-        let statements = parse::parse(text).map_err(|findings| {
+        let parsed = deeply(|| parse::parse(text)).unwrap_or_else(|failure| Err(vec![failure]));
+        let statements = parsed.map_err(|findings| {
             findings.into_iter().map(|finding| finding.within(origin)).collect::<Vec<_>>()
         })?;
         self.texts.push((origin.to_owned(), statements));
@@ -47,6 +48,11 @@ impl Program {
 
     /// Plans every statement; all that fail are reported. A statement sees only the relations declared before it.
     pub fn plan(&self, context: &PlanContext) -> Result<Plan, Vec<Diagnostic>> {
+        let origin = self.texts.last().map_or("", |(origin, _)| origin);
+        deeply(|| self.plan_here(context)).unwrap_or_else(|failure| Err(vec![failure.within(origin)]))
+    }
+
+    fn plan_here(&self, context: &PlanContext) -> Result<Plan, Vec<Diagnostic>> {
         let mut planning = Planning { context, catalog: Catalog::default(), queries: Vec::new() };
         let mut diagnostics = Vec::new();
         for (origin, statements) in &self.texts {
@@ -192,6 +198,19 @@ impl Planning<'_> {
         Finding::new(name.at, format!("no stream or table `{}` is declared before this statement", name.text))
             .maybe_hint(did_you_mean(&name.text, self.catalog.names()))
     }
+}
+
+/// Parsers and planners recurse over what is written: they get a stack that fits the largest statement. A panic in them
+/// is a finding, too: the text comes from outside.
+fn deeply<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Finding> {
+    const STACK_BYTES: usize = 256 << 20;
+    let failed =
+        |reason: &str| Finding::new(Position::START, format!("the program cannot be planned: {reason}"));
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("planner".to_owned()).stack_size(STACK_BYTES);
+        let running = thread.spawn_scoped(scope, work).map_err(|error| failed(&error.to_string()))?;
+        running.join().map_err(|_| failed("the planner gave up on it"))
+    })
 }
 
 /// Statements that ask or tell a running node something have no meaning in a file that declares what runs.

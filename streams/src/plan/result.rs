@@ -89,6 +89,7 @@ impl ResultShape<'_> {
             mode: self.mode(),
             partitions: options.partitions,
         };
+        ddl::check_key_columns(&relation).map_err(|reason| Finding::new(name.at, reason))?;
         Ok(SinkPlan { relation: Arc::new(relation), key, value })
     }
 
@@ -101,7 +102,9 @@ impl ResultShape<'_> {
             .hint("write CREATE TABLE … AS SELECT, or EMIT FINAL"));
         }
         let key = relation.key.iter().filter_map(|name| relation.schema.index_of(name).ok()).collect();
-        let value = (0..relation.schema.fields().len()).collect();
+        let fields = relation.schema.fields().iter().enumerate();
+        let carried = fields.filter(|(_, field)| relation.key_place(field.name()).is_none());
+        let value = carried.map(|(index, _)| index).collect();
         Ok(SinkPlan { relation, key, value })
     }
 

@@ -178,6 +178,20 @@ fn what_cannot_run_is_refused_with_the_reason_and_a_way_out() {
 }
 
 #[test]
+fn expressions_of_any_depth_are_planned_or_refused() {
+    for terms in [10, 70, 250, 3_000] {
+        let condition = vec!["magnitude > 1"; terms].join(" OR id <> 'x' AND ");
+        let text = format!("CREATE STREAM x AS SELECT id FROM quakes WHERE {condition}");
+        match plan(&text) {
+            Ok(_) => assert!(terms <= 70),
+            Err(reason) => {
+                assert!(reason.contains("levels deep") || reason.contains("words and signs"), "{reason}")
+            }
+        }
+    }
+}
+
+#[test]
 fn all_bad_statements_are_reported_in_one_go() {
     let text =
         refused("CREATE STREAM x AS SELECT nope FROM quakes;\nCREATE STREAM y AS SELECT id FROM nowhere;");

@@ -1,8 +1,9 @@
 //! What is said when a query cannot be planned: DataFusion's errors turned into findings with a place, and the shapes
 //! that cannot run on endless input, each with its reason and what to write instead.
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, SchemaError};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::context::{NoRelation, functions};
 use crate::diagnostic::{Finding, Position, did_you_mean};
@@ -75,8 +76,6 @@ pub(super) fn refuse_unsupported(plan: &LogicalPlan, select: &Select) -> Result<
         return Err(Finding::new(at, message).hint(hint));
     }
     let subquery = plan.expressions().iter().any(|expression| {
-        use datafusion::common::tree_node::TreeNode;
-        use datafusion::logical_expr::Expr;
         expression
             .exists(|inner| {
                 Ok(matches!(inner, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)))

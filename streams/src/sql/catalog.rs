@@ -106,6 +106,20 @@ impl Catalog {
 }
 
 impl Relation {
+    /// The place in the record key of a column that only the key carries.
+    pub fn key_place(&self, column: &str) -> Option<usize> {
+        match self.value_columns {
+            ValueColumns::All => None,
+            ValueColumns::NoKey => self.key.iter().position(|name| name == column),
+        }
+    }
+
+    /// The place of a column among those of the value; 0 for a column that is not there.
+    pub fn value_place(&self, column: &str) -> usize {
+        let carried = self.schema.fields().iter().filter(|field| self.key_place(field.name()).is_none());
+        carried.into_iter().position(|field| field.name() == column).unwrap_or(0)
+    }
+
     /// The declared columns, and behind them the metadata columns among `wanted`.
     pub fn schema_with(&self, wanted: &[&'static str]) -> SchemaRef {
         let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();

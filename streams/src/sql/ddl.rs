@@ -190,14 +190,30 @@ fn declared_key(written: &Declare, options: &Options, schema: &Schema) -> Result
 }
 
 fn check_format(written: &Declare, relation: &Relation) -> Result<(), Finding> {
-    if relation.value_columns == ValueColumns::NoKey {
-        return Err(Finding::new(written.name.at, "columns cannot be read from the record key yet")
-            .hint("leave `value_columns` out: the value carries every column"));
-    }
-    let raw_type = matches!(relation.schema.field(0).data_type(), DataType::Utf8 | DataType::Binary);
-    if relation.format == ValueFormat::Raw && (relation.schema.fields().len() != 1 || !raw_type) {
+    check_key_columns(relation).map_err(|reason| Finding::new(written.name.at, reason))?;
+    let carried: Vec<_> =
+        relation.schema.fields().iter().filter(|field| relation.key_place(field.name()).is_none()).collect();
+    let is_raw = |field: &Field| matches!(field.data_type(), DataType::Utf8 | DataType::Binary);
+    if relation.format == ValueFormat::Raw && !matches!(carried.as_slice(), [field] if is_raw(field)) {
         return Err(Finding::new(written.name.at, "format `raw` reads the whole value as one column")
             .hint("declare one column of type TEXT or BYTEA"));
+    }
+    Ok(())
+}
+
+/// Whether columns that only the key carries can be read from it.
+pub(crate) fn check_key_columns(relation: &Relation) -> Result<(), String> {
+    if relation.value_columns == ValueColumns::All {
+        return Ok(());
+    }
+    if relation.key.is_empty() {
+        return Err("`value_columns` is 'no-key', but no column is the key".to_owned());
+    }
+    if relation.key_format == KeyFormat::Json && relation.key.len() == 1 {
+        return Err(
+            "a single key column in JSON cannot be read back: leave `key_format` or `value_columns` out"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::{Cursor, from_location, position, word};
+use super::depth::refuse_deep;
 use super::{Emit, Name, Select, WindowClause, WithOption};
 use crate::diagnostic::{Finding, Position, did_you_mean};
 
@@ -67,6 +68,7 @@ fn parse_query(tokens: &[TokenWithSpan], at: Position) -> Result<Box<Query>, Fin
     }
     let query = inner.standard(|parser| parser.parse_query())?;
     inner.end()?;
+    refuse_deep(query.as_ref(), at)?;
     Ok(query)
 }
 

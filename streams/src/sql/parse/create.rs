@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::clause::{parse_options, parse_select};
 use super::cursor::Cursor;
+use super::depth::refuse_deep;
 use super::{Body, Column, CreateAs, Declare, Name, RelationKind, Watermark};
 use crate::diagnostic::{Finding, did_you_mean};
 
@@ -91,6 +92,7 @@ fn parse_watermark(cursor: &mut Cursor, declare: &mut Declare) -> Result<(), Fin
     let column = cursor.name("the column of event time")?;
     cursor.expect("as")?;
     let expression = cursor.standard(|parser| parser.parse_expr())?;
+    refuse_deep(&expression, at)?;
     if declare.watermark.is_some() {
         return Err(Finding::new(at, "a relation has one watermark").hint("remove one WATERMARK FOR"));
     }

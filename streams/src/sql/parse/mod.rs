@@ -6,6 +6,7 @@
 mod clause;
 mod create;
 mod cursor;
+mod depth;
 mod statement;
 
 #[cfg(test)]
@@ -28,6 +29,9 @@ pub(crate) static DIALECT: GenericDialect = GenericDialect {};
 /// Most statements one text may hold.
 const MAX_STATEMENTS: usize = 10_000;
 
+/// Most tokens of one statement: what is read and planned recurses over them.
+const MAX_TOKENS: usize = 20_000;
+
 /// Longest text that is looked at, in bytes.
 const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -48,6 +52,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, Vec<Finding>> {
         if statements.len() == MAX_STATEMENTS {
             findings.push(Finding::new(position(piece), format!("more than {MAX_STATEMENTS} statements")));
             break;
+        }
+        if piece.len() > MAX_TOKENS {
+            findings.push(Finding::new(
+                position(piece),
+                format!("the statement has more than {MAX_TOKENS} words and signs"),
+            ));
+            continue;
         }
         match parse_statement(Cursor::new(piece)) {
             Ok(statement) => statements.push(statement),
