@@ -73,9 +73,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     async fn negotiate(transport: Arc<dyn Transport>) -> Result<Connection, CallError> {
-        let mut request = ApiVersionsRequest::default();
-        request.client_software_name = CLIENT_SOFTWARE_NAME.to_owned();
-        request.client_software_version = env!("CARGO_PKG_VERSION").to_owned();
+        let request = ApiVersionsRequest {
+            client_software_name: CLIENT_SOFTWARE_NAME.to_owned(),
+            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        };
         let mut response = ask_versions(&*transport, request, API_VERSIONS_VERSION).await?;
         if response.error_code == ErrorCode::UnsupportedVersion.code() {
             response = ask_versions(&*transport, ApiVersionsRequest::default(), 0).await?;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_protocol::messages::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
@@ -101,6 +102,8 @@ impl ClusterSnapshot {
 /// The cache; refreshed by the functions of [`Client`] below.
 pub(crate) struct Metadata {
     state: Mutex<State>,
+    /// Counts refreshes, so that a waiter knows whether one happened meanwhile.
+    generation: AtomicU64,
     /// One refresh at a time; who waited for another's refresh uses its result.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -110,8 +113,6 @@ struct State {
     /// Topics that somebody uses: a refresh asks for all of them.
     wanted: BTreeSet<Arc<str>>,
     refreshed_at: Option<Instant>,
-    /// Counts refreshes, so that a waiter knows whether one happened meanwhile.
-    generation: u64,
 }
 
 impl Metadata {
@@ -120,9 +121,12 @@ impl Metadata {
             snapshot: Arc::new(ClusterSnapshot::default()),
             wanted: BTreeSet::new(),
             refreshed_at: None,
-            generation: 0,
         };
-        Metadata { state: Mutex::new(state), refreshing: tokio::sync::Mutex::new(()) }
+        Metadata {
+            state: Mutex::new(state),
+            generation: AtomicU64::new(0),
+            refreshing: tokio::sync::Mutex::new(()),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<ClusterSnapshot> {
@@ -131,7 +135,7 @@ impl Metadata {
 
     /// Changes with every refresh.
     pub(crate) fn generation(&self) -> u64 {
-        self.state.lock().generation
+        self.generation.load(Ordering::Acquire)
     }
 
     fn install(&self, response: MetadataResponse) -> Arc<ClusterSnapshot> {
@@ -147,7 +151,7 @@ impl Metadata {
         }
         state.snapshot = Arc::new(next);
         state.refreshed_at = Some(Instant::now());
-        state.generation += 1;
+        self.generation.fetch_add(1, Ordering::AcqRel);
         state.snapshot.clone()
     }
 }
@@ -287,9 +291,8 @@ impl Client {
     /// Every topic of the cluster, in no particular order.
     pub(crate) async fn all_topics(&self) -> Result<Vec<MetadataResponseTopic>, CallError> {
         let connection = self.shared.pool.any().await?;
-        let mut request = MetadataRequest::default();
-        request.topics = None;
-        request.allow_auto_topic_creation = false;
+        let request =
+            MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() };
         Ok(connection.call(request).await?.topics)
     }
 
@@ -299,9 +302,11 @@ impl Client {
         create: bool,
     ) -> Result<(Arc<ClusterSnapshot>, HashMap<String, ErrorCode>), CallError> {
         let connection = self.shared.pool.any().await?;
-        let mut request = MetadataRequest::default();
-        request.topics = Some(topics.iter().map(|name| named_topic(name)).collect());
-        request.allow_auto_topic_creation = create;
+        let request = MetadataRequest {
+            topics: Some(topics.iter().map(|name| named_topic(name)).collect()),
+            allow_auto_topic_creation: create,
+            ..Default::default()
+        };
         let response = connection.call(request).await?;
         let failed = response.topics.iter().filter(|topic| topic.error_code != ErrorCode::None.code());
         let errors = failed
@@ -316,7 +321,5 @@ impl Client {
 }
 
 fn named_topic(name: &str) -> MetadataRequestTopic {
-    let mut topic = MetadataRequestTopic::default();
-    topic.name = Some(name.to_owned());
-    topic
+    MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() }
 }

@@ -166,11 +166,7 @@ fn list_offsets_request(questions: &[(TopicPartition, i64)], isolation: Isolatio
         isolation_level: isolation.level(),
         topics: topics
             .into_iter()
-            .map(|(name, partitions)| ListOffsetsTopic {
-                name: name.to_owned(),
-                partitions,
-                ..Default::default()
-            })
+            .map(|(name, partitions)| ListOffsetsTopic { name: name.to_owned(), partitions })
             .collect(),
         ..Default::default()
     }

@@ -102,7 +102,7 @@ impl Admin {
         const ATTEMPT: &str = "deleting topic";
         let response = match self.delete_topics_call(names).await {
             Ok(response) => response,
-            Err(source) => return every(ATTEMPT, names.iter().map(|&name| name), &source),
+            Err(source) => return every(ATTEMPT, names.iter().copied(), &source),
         };
         names
             .iter()

@@ -394,7 +394,8 @@ impl Sender {
                 let Some(cell) = &self.transaction else { return };
                 match result {
                     Ok(places) => cell.note_enlisted(places),
-                    Err(error) => cell.fail(&error, false),
+                    // Whether the coordinator opened a transaction is unknown; a new epoch settles that.
+                    Err(error) => cell.fail(&error, true),
                 }
             }
         }

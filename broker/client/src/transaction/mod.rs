@@ -146,6 +146,12 @@ impl TransactionalProducer {
             return Ok(());
         }
         let sent = steps::send_offsets(&self.client, &self.cell, offsets, group).await;
+        if let Err(error) = &sent
+            && error.is_abortable()
+        {
+            // Whether the coordinator opened a transaction is unknown; a new epoch settles that.
+            self.cell.fail(&ProduceError::TransactionAborted { reason: error.to_string() }, true);
+        }
         self.note(sent)
     }
 
