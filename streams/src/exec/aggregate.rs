@@ -20,8 +20,8 @@ use super::accumulate::{Accumulator, accumulator};
 use super::event_time::BEGINNING;
 use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
-use crate::state::Persistent;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
+use crate::state::{OnChange, Persistent};
 
 const GROUPS: &str = "the columns of GROUP BY";
 const CALLS: &str = "the arguments of an aggregate";
@@ -308,7 +308,7 @@ impl Aggregator {
 }
 
 impl Persistent for Aggregator {
-    fn drain_changes(&mut self, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<(), QueryError> {
+    fn drain_changes(&mut self, each: &mut OnChange<'_>) -> Result<(), QueryError> {
         let gone = std::mem::take(&mut self.gone);
         let changed = std::mem::take(&mut self.changed);
         let mut keys: Vec<Arc<[u8]>> = gone.clone();

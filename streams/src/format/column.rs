@@ -257,21 +257,21 @@ impl Column {
                 return strings.end_row();
             }
             Values::Boolean(values) => match text {
-                b"true" | b"TRUE" | b"True" => Some(values.push(true)),
-                b"false" | b"FALSE" | b"False" => Some(values.push(false)),
+                b"true" | b"TRUE" | b"True" => Some(true),
+                b"false" | b"FALSE" | b"False" => Some(false),
                 _ => None,
-            },
+            }
+            .map(|value| values.push(value)),
             Values::Instant { rows, unit } => match parse_instant(text) {
                 Some(instant) => in_unit(instant, *unit).ok().map(|value| rows.push(value)),
                 None => return self.push_number(text),
             },
             Values::Date(values) => parse_date(text.get(..10).unwrap_or(text)).map(|days| values.push(days)),
             Values::Clock(values) => match parse_clock(text) {
-                Some((seconds, nanoseconds, [])) => {
-                    Some(values.push(seconds * 1_000_000_000 + i64::from(nanoseconds)))
-                }
+                Some((seconds, nanoseconds, [])) => Some(seconds * 1_000_000_000 + i64::from(nanoseconds)),
                 _ => None,
-            },
+            }
+            .map(|value| values.push(value)),
             Values::Integer { .. } | Values::Unsigned { .. } | Values::Float(_) | Values::Decimal { .. } => {
                 return self.push_number(text);
             }

@@ -270,9 +270,9 @@ fn agrees_with_serde_json_on_random_objects() {
     for seed in 1..2_000 {
         let mut seeded = Seeded(seed * 7_919);
         let names = ["a", "b", "c", "x\"y", ""];
-        let members = names
-            .iter()
-            .filter_map(|name| (seeded.next(3) > 0).then(|| ((*name).to_owned(), seeded.json(3))));
+        let members =
+            names.iter().filter(|_| seeded.next(3) > 0).map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let members = members.into_iter().map(|name| (name, seeded.json(3)));
         let object = serde_json::Value::Object(members.collect());
         let text =
             if seed % 2 == 0 { object.to_string() } else { serde_json::to_string_pretty(&object).unwrap() };

@@ -7,10 +7,13 @@ pub(crate) mod encoding;
 
 use crate::exec::QueryError;
 
+/// Takes a key and its new value, or `None` if it is gone.
+pub(crate) type OnChange<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
 /// State that follows a changelog: what changed is handed out once per commit, and all of it is read back at a start.
 pub(crate) trait Persistent: Send {
     /// Gives every key that changed since the last call: its new value, or `None` if it is gone.
-    fn drain_changes(&mut self, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Result<(), QueryError>;
+    fn drain_changes(&mut self, each: &mut OnChange<'_>) -> Result<(), QueryError>;
 
     /// Takes back what `drain_changes` gave: the last value of every key that is not gone. Called before any row.
     fn restore(&mut self, entries: &mut dyn Iterator<Item = (&[u8], &[u8])>) -> Result<(), QueryError>;

@@ -112,8 +112,8 @@ impl Scenario {
                 }
             }
         }
-        let steps = model.lock().expect("the model is not poisoned").steps;
-        steps
+        let model = model.lock().expect("the model is not poisoned");
+        model.steps
     }
 
     fn compare(

@@ -36,7 +36,7 @@ pub(super) fn parse_create(cursor: &mut Cursor) -> Result<Body, Finding> {
             return Err(Finding::new(cursor.at(), "a relation with declared columns cannot also be a query")
                 .hint("leave the columns out: a query's columns are those of its SELECT"));
         }
-        return Ok(Body::Declare(declare));
+        return Ok(Body::Declare(Box::new(declare)));
     }
     let options = parse_options(cursor)?;
     if !cursor.accept("as") {

@@ -14,7 +14,7 @@ pub(crate) struct Statement {
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     /// `CREATE STREAM|TABLE name (columns…) WITH (…)`: declares what a topic holds.
-    Declare(Declare),
+    Declare(Box<Declare>),
     /// `CREATE STREAM|TABLE name [WITH (…)] AS SELECT …`: a query that runs for ever.
     CreateAs(CreateAs),
     /// `INSERT INTO name SELECT …`: a query that writes into a declared relation.
