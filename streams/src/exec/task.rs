@@ -82,7 +82,12 @@ pub(crate) async fn run(
     orders: &watch::Receiver<Orders>,
     finished: &watch::Sender<u64>,
 ) -> Result<(), QueryError> {
-    let mut task = Task::open(plan, config, status, link).await?;
+    let mut stopped = orders.clone();
+    // Nothing is done before the task is open, so it may be dropped while it waits for a cluster that is away.
+    let mut task = tokio::select! {
+        opened = Task::open(plan, config, status, link) => opened?,
+        _ = stopped.wait_for(|orders| orders.stop) => return Ok(()),
+    };
     task.finished = *finished.borrow();
     status.set_state(QueryState::Running);
     loop {

@@ -304,6 +304,23 @@ mod tests {
         }
     }
 
+    /// What version 1 wrote must be readable as long as there is one.
+    #[test]
+    fn version_one_is_these_bytes() {
+        let columns: [(ArrayRef, &[u8]); 5] = [
+            (Arc::new(Int64Array::from(vec![Some(-2)])), &[1, 254, 255, 255, 255, 255, 255, 255, 255]),
+            (Arc::new(Int64Array::from(vec![None])), &[0]),
+            (Arc::new(Float64Array::from(vec![1.0])), &[1, 0, 0, 0, 0, 0, 0, 240, 63]),
+            (Arc::new(BooleanArray::from(vec![true])), &[1, 1]),
+            (Arc::new(StringArray::from(vec!["ak"])), &[1, 2, 0, 0, 0, b'a', b'k']),
+        ];
+        for (column, expected) in columns {
+            let mut bytes = Vec::new();
+            StoredColumn::new(&column).unwrap().write(0, &mut bytes);
+            assert_eq!(bytes, expected);
+        }
+    }
+
     #[test]
     fn damage_is_told_apart() {
         assert_eq!(Reader::new(&[]).err(), Some(DecodeError::Short { missing: 1 }));
