@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::disk::{Attempt, Disk, DiskError, DiskFile, replace_file};
+use super::disk::{Attempt, Disk, DiskError, replace_file};
 
 /// Offsets up to which each partition is known to be on disk and checked.
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -96,12 +95,11 @@ pub fn read_topic_id(disk: &dyn Disk, path: &Path) -> Result<Option<[u8; 16]>, C
 }
 
 /// Writes a partition's topic id, to be flushed by the caller with the partition's first flush.
-pub fn write_topic_id(disk: &dyn Disk, path: &Path, id: [u8; 16]) -> Result<Arc<dyn DiskFile>, DiskError> {
+pub fn write_topic_id(disk: &dyn Disk, path: &Path, id: [u8; 16]) -> Result<(), DiskError> {
     let file = disk.open(path).attempt("create", path)?;
     file.truncate(0).attempt("empty", path)?;
     let text = format!("version: 0\ntopic_id: {}\n", encode_id(id));
-    file.append(&mut [IoSlice::new(text.as_bytes())]).attempt("write", path)?;
-    Ok(file)
+    file.append(&mut [IoSlice::new(text.as_bytes())]).attempt("write", path)
 }
 
 /// Whether the last stop was clean.

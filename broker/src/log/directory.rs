@@ -427,8 +427,8 @@ fn open_partition(
         .map_err(failed)?;
     if stored != Some(expected.topic_id) {
         let path = folder.join(checkpoint::PARTITION_METADATA);
-        let file = checkpoint::write_topic_id(&*shared.disk, &path, expected.topic_id)?;
-        opened.log.unsynced.files.push((path, file));
+        checkpoint::write_topic_id(&*shared.disk, &path, expected.topic_id)?;
+        opened.log.unsynced.closed_files.push(path);
         opened.log.unsynced.add_folder(&folder);
         opened.log.unsynced.add_folder(&shared.path);
     }

@@ -118,8 +118,8 @@ impl Segment {
         let segment = Self::existing(disk, directory, base_offset, 0, interval);
         let path = segment.path(LOG);
         let file = segment.disk.open(&path).attempt("create", &path)?;
+        // Not kept open: most partitions of a large topic wait long for their first record.
         file.truncate(0).attempt("empty", &path)?;
-        *segment.log.lock() = Some(file);
         *segment.indexes.lock() = Some(segment.empty_indexes());
         Ok(segment)
     }

@@ -27,12 +27,14 @@ pub struct Log {
 #[derive(Debug, Default)]
 pub struct Unsynced {
     pub files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    /// Files that are opened only to be flushed: a partition that nobody writes to holds none open.
+    pub closed_files: Vec<PathBuf>,
     pub folders: Vec<Arc<Path>>,
 }
 
 impl Unsynced {
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.folders.is_empty()
+        self.files.is_empty() && self.closed_files.is_empty() && self.folders.is_empty()
     }
 
     /// Notes that a folder has new names.
@@ -46,6 +48,9 @@ impl Unsynced {
     pub fn sync(&self, disk: &dyn Disk) -> Result<(), DiskError> {
         for (path, file) in &self.files {
             file.sync_data().attempt("flush", path)?;
+        }
+        for path in &self.closed_files {
+            disk.open(path).and_then(|file| file.sync_data()).attempt("flush", path)?;
         }
         for folder in &self.folders {
             disk.sync_directory(folder).attempt("flush folder", folder)?;
