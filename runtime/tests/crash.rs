@@ -16,7 +16,11 @@ const PARTITIONS: i32 = 3;
 
 #[test]
 fn two_hundred_kills_lose_and_double_nothing() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(survive());
 }
 
@@ -30,8 +34,9 @@ async fn survive() {
     assert!(created.iter().all(Result::is_ok), "{created:?}");
 
     let stop = tokio_util::sync::CancellationToken::new();
-    let writers: Vec<_> =
-        (0..PARTITIONS).map(|partition| tokio::spawn(write(client.clone(), partition, stop.clone()))).collect();
+    let writers: Vec<_> = (0..PARTITIONS)
+        .map(|partition| tokio::spawn(write(client.clone(), partition, stop.clone())))
+        .collect();
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(20 + seeded.below(180))).await;
         node.kill();
@@ -56,16 +61,16 @@ async fn survive() {
 }
 
 async fn connect(address: &str) -> Client {
-    Client::connect(Cluster::Bootstrap(vec![address.to_owned()]), ClientConfig::default()).await.expect("connect")
+    Client::connect(Cluster::Bootstrap(vec![address.to_owned()]), ClientConfig::default())
+        .await
+        .expect("connect")
 }
 
 /// Writes 0, 1, 2, … until told to stop; gives how many were acknowledged. Every record is acknowledged in the end:
 /// the producer retries across restarts of the node, and is idempotent.
 async fn write(client: Client, partition: i32, stop: tokio_util::sync::CancellationToken) -> u64 {
-    let producer = client.producer(ProducerConfig {
-        delivery_timeout: Duration::from_secs(120),
-        ..ProducerConfig::default()
-    });
+    let producer = client
+        .producer(ProducerConfig { delivery_timeout: Duration::from_secs(120), ..ProducerConfig::default() });
     let mut number: u64 = 0;
     let mut waiting = std::collections::VecDeque::new();
     while !stop.is_cancelled() {

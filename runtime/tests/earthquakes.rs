@@ -107,8 +107,11 @@ fn killed_again_and_again_it_still_gives_the_same_files() {
         let folder = example(partitions, 30);
         let mut kills = 0;
         for _ in 0..8 {
-            let mut child =
-                run(folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("start the binary");
+            let mut child = run(folder.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("start the binary");
             let patience = Duration::from_millis(100 + seeded.below(900));
             std::thread::sleep(patience);
             if child.try_wait().expect("ask for the exit status").is_some() {

@@ -94,7 +94,11 @@ fn assert_serves(address: &str, after: &str) {
 #[test]
 fn a_full_disk_is_an_error_and_what_was_acknowledged_stays() {
     let disk = SmallDisk::mount();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut node = Node::start(disk.path(), "127.0.0.1:0", &["log.segment.bytes=1048576"]);
     let address = node.kafka.clone();
     runtime.block_on(async {
@@ -108,7 +112,10 @@ fn a_full_disk_is_an_error_and_what_was_acknowledged_stays() {
         assert_eq!(count(&client, acknowledged).await, acknowledged);
     });
     let said = node.said();
-    assert!(said.contains("No space left on device") || said.contains("no space"), "the log says why: {said}");
+    assert!(
+        said.contains("No space left on device") || said.contains("no space"),
+        "the log says why: {said}"
+    );
     drop(node);
 }
 
@@ -150,7 +157,9 @@ async fn count(client: &Client, wanted: u64) -> u64 {
 }
 
 async fn connect(address: &str) -> Client {
-    Client::connect(Cluster::Bootstrap(vec![address.to_owned()]), ClientConfig::default()).await.expect("connect")
+    Client::connect(Cluster::Bootstrap(vec![address.to_owned()]), ClientConfig::default())
+        .await
+        .expect("connect")
 }
 
 /// A file system of a few megabytes, gone at the end of the test. Needs the right to mount.

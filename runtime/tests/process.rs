@@ -101,7 +101,8 @@ impl Node {
 
     /// Starts a command that prints the ready line, and waits for it.
     pub fn from_command(command: &mut Command) -> Node {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start the binary");
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start the binary");
         let stderr = gather(child.stderr.take());
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -179,7 +180,8 @@ pub struct Seeded(u64);
 impl Seeded {
     /// Seeds from `MILLSTREAM_SEED`, or the given number; a failing test prints which it was.
     pub fn from_environment(default: u64) -> Seeded {
-        let seed = std::env::var("MILLSTREAM_SEED").ok().map_or(default, |text| text.parse().expect("a number"));
+        let seed =
+            std::env::var("MILLSTREAM_SEED").ok().map_or(default, |text| text.parse().expect("a number"));
         eprintln!("MILLSTREAM_SEED={seed}");
         Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }

@@ -14,6 +14,7 @@ mod schema;
 mod server;
 mod stop;
 mod topic;
+mod transaction;
 mod validate;
 
 mod cluster;
@@ -54,6 +55,8 @@ enum Command {
     Consume(consume::Arguments),
     /// List, describe, reset and delete consumer groups.
     Group(group::Arguments),
+    /// List and describe transactions.
+    Transaction(transaction::Arguments),
     /// Show and change settings of topics and nodes.
     Config(config::Arguments),
     /// Measure a broker beside this machine's own limits.
@@ -117,6 +120,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),
+        Command::Transaction(arguments) => transaction::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     }

@@ -6,6 +6,8 @@
 //! * A batch is sent only when every earlier one is in flight: a retry never overtakes or is overtaken.
 //! * The first batch under a producer id travels alone: a leader that has never seen the id takes any number for its first,
 //!   so a second batch must not get there before the first.
+//! * A batch that a node refused as out of order, because one before it is still open, goes again once that one is settled
+//!   or sent again: sent at once it would be refused again, as often as it can be sent.
 //! * No batch is sent five or more places behind one whose fate is open: brokers remember the last five of a producer, and
 //!   one that had fallen out of that memory would look like a gap although it was written.
 //! * A batch that certainly was not written frees its number if it was the last one given out. Otherwise the line is
@@ -68,6 +70,8 @@ struct Entry<B> {
     records: i32,
     expires_at: Instant,
     is_in_flight: bool,
+    /// Refused because a batch before it was not there yet.
+    awaits_earlier: bool,
     numbering: Option<Numbering>,
 }
 
@@ -98,7 +102,15 @@ impl<B> Line<B> {
     pub(crate) fn push(&mut self, batch: B, records: i32, expires_at: Instant) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let entry = Entry { ticket, batch, records, expires_at, is_in_flight: false, numbering: None };
+        let entry = Entry {
+            ticket,
+            batch,
+            records,
+            expires_at,
+            is_in_flight: false,
+            awaits_earlier: false,
+            numbering: None,
+        };
         self.entries.push_back(entry);
     }
 
@@ -165,7 +177,8 @@ impl<B> Line<B> {
             return self.entries.iter().position(unsettled).filter(is_within_memory);
         }
         let position = self.entries.iter().position(|entry| !entry.is_in_flight).filter(is_within_memory)?;
-        if position > 0 && self.is_idempotent && !self.is_established() {
+        let awaits_earlier = self.entries.get(position).is_some_and(|entry| entry.awaits_earlier);
+        if position > 0 && (awaits_earlier || self.is_idempotent && !self.is_established()) {
             return None;
         }
         let needs_number = self.is_idempotent && self.entries[position].numbering.is_none();
@@ -184,6 +197,9 @@ impl<B> Line<B> {
             self.next_sequence = sequence_after(self.next_sequence, entry.records);
         }
         entry.is_in_flight = true;
+        // What was refused for lack of this batch has its chance again behind it.
+        self.entries.iter_mut().skip(position).for_each(|entry| entry.awaits_earlier = false);
+        let entry = self.entries.get_mut(position)?;
         Some(ToSend { ticket: entry.ticket, batch: &mut entry.batch, numbering: entry.numbering })
     }
 
@@ -203,6 +219,7 @@ impl<B> Line<B> {
             }
             Outcome::OutOfOrder => {
                 let is_first = position == 0;
+                entry.awaits_earlier = !is_first;
                 if is_first || self.is_broken {
                     entry.numbering = None;
                     self.is_broken = true;

@@ -135,6 +135,8 @@ impl Sender {
         let accumulator = self.accumulator.clone();
         let stop = self.stop.clone();
         loop {
+            // A broker in this process may answer before anything was awaited: others must get their turn still.
+            tokio::task::consume_budget().await;
             let now = Instant::now();
             self.collect(now);
             self.dispatch(now);

@@ -44,6 +44,19 @@ fn a_retry_keeps_its_number_and_nothing_overtakes_it() {
 }
 
 #[test]
+fn a_batch_that_overtook_waits_for_the_one_before_it() {
+    let now = Instant::now();
+    let mut line = line_of(&["a", "b", "c"], now);
+    assert_eq!(next(&mut line, now), "a@0");
+    assert_eq!(next(&mut line, now), "b@10");
+    assert_eq!(line.settle(1, Outcome::OutOfOrder, now), None);
+    assert_eq!(next(&mut line, now), "-", "a is still open");
+    assert_eq!(line.settle(0, Outcome::Written, now), Some("a"));
+    assert_eq!(next(&mut line, now), "b@10");
+    assert_eq!(next(&mut line, now), "c@20");
+}
+
+#[test]
 fn a_refused_last_batch_gives_its_number_back() {
     let now = Instant::now();
     let mut line = line_of(&["a", "b"], now);
