@@ -19,9 +19,10 @@ use super::result::{Target, sink};
 use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SourcePlan, Stage};
 use super::window::WindowNode;
 use super::{QueryPlan, explain, logical, trouble};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Position};
 use crate::exec::{QueryError, RowEncoder, Source};
 use crate::sql::catalog::{Catalog, ChangeMode, Relation};
+use crate::sql::ddl;
 use crate::sql::parse::{Emit, Select};
 use crate::state::encoding;
 
@@ -42,8 +43,22 @@ pub(super) fn query(
     let mut query =
         QueryPlan { pipeline, name: name.to_owned(), source, stages, sink, explanation: String::new() };
     query.explanation = explain::text(&query);
+    check_topics(&query, select.at)?;
     check_formats(&query, plan).map_err(|error| Finding::new(select.at, error.to_string()))?;
     Ok(query)
+}
+
+fn check_topics(query: &QueryPlan, at: Position) -> Result<(), Finding> {
+    if query.input_topic() == query.output_topic() {
+        let message =
+            format!("the query would read what it writes: topic `{}`, for ever", query.input_topic());
+        return Err(Finding::new(at, message).hint("write into another topic: WITH (topic = '…')"));
+    }
+    match query.internal_topics().into_iter().find(|name| !ddl::is_topic_name(name)) {
+        Some(name) => Err(Finding::new(at, format!("`{name}` cannot be a topic's name"))
+            .hint("give pipeline and query short names of letters, digits, `.`, `_` and `-`")),
+        None => Ok(()),
+    }
 }
 
 /// Whether the input's format can carry what is read, and the output's what is written: tried with nothing.

@@ -141,8 +141,10 @@ impl Planning<'_> {
                 .hint("INSERT INTO adds rows to a stream"));
         }
         let logical = logical::plan_into(&self.catalog, select, &relation)?;
-        let before = self.queries.iter().filter(|query| query.sink.relation.name == relation.name).count();
-        let name = format!("{}-{}", relation.name, before + 1);
+        let name = (1..)
+            .map(|number| format!("{}-{number}", relation.name))
+            .find(|name| self.queries.iter().all(|query| query.name != *name))
+            .unwrap_or_else(|| relation.name.clone());
         let target = Target::Existing(relation);
         let query = analyze::query(self.context, &name, select, &logical, target)?;
         self.queries.push(Arc::new(query));

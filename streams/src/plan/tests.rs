@@ -168,6 +168,16 @@ const REFUSALS: &[(&str, &str)] = &[
         "x.sql:1:19: HAVING on a result that changes would need to take rows back, which is not supported yet \
              (write EMIT FINAL over windows, or filter in a second query)",
     ),
+    (
+        "CREATE STREAM x WITH (topic = 'quakes') AS SELECT id FROM quakes",
+        "x.sql:1:44: the query would read what it writes: topic `quakes`, for ever (write into another topic: WITH \
+             (topic = '…'))",
+    ),
+    (
+        "CREATE TABLE \"große\" WITH (topic = 'g') AS SELECT network, count(*) AS n FROM quakes GROUP BY network",
+        "x.sql:1:44: `__p-große-changelog` cannot be a topic's name (give pipeline and query short names of letters, \
+             digits, `.`, `_` and `-`)",
+    ),
 ];
 
 #[test]
