@@ -1,6 +1,7 @@
 //! The client crate against a broker, over both transports: what a user of the library relies on.
 
 mod consume;
+mod faults;
 mod group;
 mod transactions;
 

@@ -24,7 +24,7 @@ async fn append(producer: &TransactionalProducer, topic: &str, value: &str) {
 }
 
 /// Waits until no transaction of the topic is open: a commit is answered before its markers are in the log.
-async fn all_ended(client: &Client, topic: &str) {
+pub async fn all_ended(client: &Client, topic: &str) {
     let place = TopicPartition::new(topic, 0);
     let latest = [(place, OffsetSpec::Latest)];
     tokio::time::timeout(PATIENCE, async {
