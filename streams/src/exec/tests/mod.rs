@@ -1,6 +1,7 @@
 //! Queries over a model of a cluster: programs and records in, committed records out, with and without crashes.
 
 mod model;
+mod random;
 mod scenario;
 
 use model::Disturbance;

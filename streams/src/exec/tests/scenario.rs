@@ -39,6 +39,10 @@ impl Scenario {
     pub fn read(path: &Path) -> Scenario {
         let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(path).expect("the scenario can be read");
+        Scenario::parse(name, &text)
+    }
+
+    pub fn parse(name: String, text: &str) -> Scenario {
         let mut program = Program::default();
         let mut steps = Vec::new();
         for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
