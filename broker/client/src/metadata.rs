@@ -236,11 +236,15 @@ impl Client {
 
     /// Refreshes when the snapshot is older than `metadata_max_age`.
     pub(crate) async fn refresh_if_old(&self) -> Result<(), MetadataError> {
-        let refreshed_at = self.shared.metadata.state.lock().refreshed_at;
-        if refreshed_at.is_none_or(|at| at.elapsed() > self.shared.config.metadata_max_age) {
+        if self.is_metadata_old() {
             self.refresh_metadata().await?;
         }
         Ok(())
+    }
+
+    pub(crate) fn is_metadata_old(&self) -> bool {
+        let refreshed_at = self.shared.metadata.state.lock().refreshed_at;
+        refreshed_at.is_none_or(|at| at.elapsed() > self.shared.config.metadata_max_age)
     }
 
     pub(crate) async fn topic_layout(&self, topic: &str, create: bool) -> Result<TopicLayout, MetadataError> {

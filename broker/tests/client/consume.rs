@@ -150,6 +150,22 @@ async fn paused_partitions_rest_and_resume_where_they_were() {
 }
 
 #[tokio::test]
+async fn a_writer_uses_partitions_that_were_added_later() {
+    let (_broker, clients) = started().await;
+    for (way, client) in &clients {
+        create_topic(client, way, 1).await;
+        let producer = client.producer(ProducerConfig::default());
+        let writer = producer.writer(way).await.unwrap();
+        client.admin().create_partitions(way, 2).await.unwrap();
+        client.topic(way).await.unwrap();
+        let record = NewRecord { value: Some(b"x"), ..NewRecord::default() };
+        writer.append(Some(1), record).await.unwrap();
+        producer.flush().await.unwrap();
+        assert_eq!(writer.partitions(), 2, "{way}");
+    }
+}
+
+#[tokio::test]
 async fn topics_configs_offsets_and_groups_are_administered() {
     let (_broker, clients) = started().await;
     for (way, client) in &clients {

@@ -80,7 +80,7 @@ fn hide_features(
 
 async fn lossy_client(broker: &TestBroker, seed: u64) -> Client {
     let random = Mutex::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let transport = Lossy { inner: broker.broker.local(), random, hides_features: seed % 2 == 0 };
+    let transport = Lossy { inner: broker.broker.local(), random, hides_features: seed.is_multiple_of(2) };
     let config = ClientConfig {
         retry_backoff: Duration::from_millis(1),
         retry_backoff_max: Duration::from_millis(10),

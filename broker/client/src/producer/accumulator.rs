@@ -331,7 +331,7 @@ impl TopicQueues {
     }
 
     /// Partitions only ever grow: a batch already queued must keep its place.
-    fn grow(&self, partitions: usize) {
+    pub(crate) fn grow(&self, partitions: usize) {
         let mut queues = self.queues.write();
         if queues.len() >= partitions {
             return;

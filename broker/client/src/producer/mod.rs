@@ -271,24 +271,23 @@ impl Producer {
     }
 
     async fn topic_queues(&self, topic: &str) -> Result<Arc<TopicQueues>, ProduceError> {
-        match self.shared.accumulator.topic(topic) {
-            Some(queues) if !self.has_grown(&queues) => Ok(queues),
-            _ => {
-                let creates = self.shared.config.creates_topics;
-                let layout = self.shared.client.topic_layout(topic, creates).await?;
-                Ok(self.shared.accumulator.open_topic(&layout.name, layout.partitions.len()))
-            }
+        if let Some(queues) = self.shared.accumulator.topic(topic) {
+            self.grow(&queues);
+            return Ok(queues);
         }
+        let creates = self.shared.config.creates_topics;
+        let layout = self.shared.client.topic_layout(topic, creates).await?;
+        Ok(self.shared.accumulator.open_topic(&layout.name, layout.partitions.len()))
     }
 
-    /// Whether metadata has been refreshed since the queues were made and now shows more partitions.
-    fn has_grown(&self, queues: &TopicQueues) -> bool {
+    /// Adds queues for partitions that a metadata refresh has shown since the last look.
+    #[inline]
+    fn grow(&self, queues: &TopicQueues) {
         let generation = self.shared.client.metadata_generation();
-        queues.is_older_than(generation) && {
-            let cluster = self.shared.client.cluster();
-            let partitions = cluster.topics.get(&queues.name).map_or(0, |layout| layout.partitions.len());
+        if queues.is_older_than(generation) {
             queues.note_generation(generation);
-            partitions > queues.partitions()
+            let cluster = self.shared.client.cluster();
+            queues.grow(cluster.topics.get(&queues.name).map_or(0, |layout| layout.partitions.len()));
         }
     }
 }
@@ -302,6 +301,7 @@ impl TopicWriter {
     /// As [`Producer::append`].
     #[inline]
     pub async fn append(&self, partition: Option<i32>, record: NewRecord<'_>) -> Result<(), ProduceError> {
+        self.producer.grow(&self.topic);
         self.producer.shared.accumulator.append(&self.topic, partition, record).await?;
         Ok(())
     }

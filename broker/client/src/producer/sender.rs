@@ -231,7 +231,7 @@ impl Sender {
                 None => is_leader_missing = true,
             }
         }
-        if is_leader_missing {
+        if is_leader_missing || (!self.active.is_empty() && self.client.is_metadata_old()) {
             self.refresh(now);
         }
         if !to_enlist.is_empty() {
