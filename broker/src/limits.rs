@@ -45,3 +45,7 @@ pub(crate) const PRODUCER_ID_BLOCK: i64 = 1_000;
 
 /// Pause between two looks of a fetch that waits for more than one byte.
 pub(crate) const FETCH_GATHER: Duration = Duration::from_millis(5);
+
+/// How long a transaction's first write waits for the transaction before it to be completed, and how often it looks.
+pub(crate) const TRANSACTION_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const TRANSACTION_RETRY: Duration = Duration::from_millis(5);

@@ -15,11 +15,13 @@ use millstream_protocol::record_batch::BatchHeader;
 use millstream_protocol::{ErrorCode, Uuid};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, sleep};
 
 use super::Topics;
 use crate::api::lookup;
-use crate::coordinator::transaction::{AddPartitions, VerifyError};
+use crate::coordinator::transaction::{AddPartitions, AddPartitionsError, VerifyError};
 use crate::coordinator::{Producer, TopicPartition};
+use crate::limits;
 use crate::node::Node;
 
 /// First version that adds partitions to the transaction by itself.
@@ -55,7 +57,8 @@ pub(super) fn transactional_producer(records: &[u8]) -> Option<Producer> {
     Some(Producer { id: header.producer_id, epoch: header.producer_epoch })
 }
 
-/// What must be asked before this request may be appended; `None` if nothing.
+/// What must be asked before this request may be appended; `None` if it may be appended at once. A request behind
+/// one that waits must wait too, even if it has nothing to ask any more.
 pub(super) fn question(
     node: &Node,
     version: i16,
@@ -73,14 +76,15 @@ pub(super) fn question(
         for partition in &data.partition_data {
             let records = partition.records.as_deref().unwrap_or_default();
             let Some(of_batch) = transactional_producer(records) else { continue };
+            producer = Some(of_batch);
             let Ok(log) = lookup::leader(node, topic, partition.index, -1) else { continue };
             let Some(guard) = log.begin_verification(of_batch.id) else { continue };
-            producer = Some(of_batch);
             partitions.push((topic.id, TopicPartition::new(&*topic.name, partition.index), guard));
         }
     }
     let (transactional_id, producer) = (transactional_id.clone(), producer?);
-    Some(Question { transactional_id, producer, partitions })
+    let must_wait = !partitions.is_empty() || node.producer_gates.is_taken(producer.id);
+    must_wait.then_some(Question { transactional_id, producer, partitions })
 }
 
 impl Question {
@@ -91,6 +95,9 @@ impl Question {
 
     /// Asks the coordinator. Every partition of the question gets a guard or an error.
     pub(super) async fn ask(self, node: &Node, version: i16) -> Guards {
+        if self.partitions.is_empty() {
+            return Guards::new();
+        }
         let places: Vec<TopicPartition> = self.partitions.iter().map(|(_, place, _)| place.clone()).collect();
         let answer = if version >= IMPLICIT_FROM {
             add(node, self.transactional_id, self.producer, places).await
@@ -118,10 +125,18 @@ async fn add(
     partitions: Vec<TopicPartition>,
 ) -> Result<Refused, ErrorCode> {
     let add = AddPartitions { transactional_id, producer, client_version: 2, partitions };
-    match node.coordinators.add_partitions_patiently(add).await {
-        Ok(Ok(())) => Ok(Refused::new()),
-        Ok(Err(error)) => Err(error.code(false)),
-        Err(unavailable) => Err(unavailable.code()),
+    let deadline = Instant::now() + limits::TRANSACTION_PATIENCE;
+    loop {
+        match node.coordinators.add_partitions(add.clone()).await {
+            Ok(Ok(())) => return Ok(Refused::new()),
+            // The transaction before still gets its markers. Clients send on without waiting for it, so it is
+            // waited for here, where the order of their requests is kept.
+            Ok(Err(AddPartitionsError::Concurrent)) if Instant::now() < deadline => {
+                sleep(limits::TRANSACTION_RETRY).await;
+            }
+            Ok(Err(error)) => return Err(error.code(false)),
+            Err(unavailable) => return Err(unavailable.code()),
+        }
     }
 }
 
@@ -156,6 +171,11 @@ fn for_producer(code: ErrorCode, version: i16) -> ErrorCode {
 }
 
 impl Gates {
+    /// Whether a request of this producer waits or is being asked about.
+    fn is_taken(&self, producer_id: i64) -> bool {
+        self.gates.lock().get(&producer_id).is_some_and(|gate| Arc::strong_count(gate) > 1)
+    }
+
     fn ticket(&self, producer_id: i64) -> Ticket {
         let mut gates = self.gates.lock();
         // Gates that nobody holds or waits for go when the next producer comes.
@@ -190,6 +210,7 @@ mod tests {
         let gates = Gates::default();
         let (first, second, third) = (gates.ticket(1), gates.ticket(1), gates.ticket(1));
         let other = gates.ticket(2);
+        assert!(gates.is_taken(1) && gates.is_taken(2) && !gates.is_taken(3));
         assert!(other.passed.is_some() && first.passed.is_some() && second.passed.is_none());
         let order = Mutex::new(Vec::new());
         let run = async |name, ticket: Ticket| {
