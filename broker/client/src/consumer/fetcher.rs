@@ -72,6 +72,8 @@ impl Fetcher {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let shared = self.shared.clone();
         loop {
+            // A broker in this process may answer before anything was awaited: others must get their turn still.
+            tokio::task::consume_budget().await;
             let (tasks, retry_at) = shared.tasks(Instant::now(), self.config.prefetch_bytes);
             self.resolve(&tasks);
             self.fetch(&tasks);
