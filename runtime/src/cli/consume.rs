@@ -212,9 +212,9 @@ async fn print_as_member(
             GroupPoll::Revoked(places) => {
                 printer.flush()?;
                 member.commit().await.map_err(Failure::failed)?;
-                places.iter().for_each(|place| drop(ends.remove(place)));
+                ends.retain(|place, _| !places.contains(place));
             }
-            GroupPoll::Lost(places) => places.iter().for_each(|place| drop(ends.remove(place))),
+            GroupPoll::Lost(places) => ends.retain(|place, _| !places.contains(place)),
             GroupPoll::Idle => printer.flush()?,
         }
         let at_end = |(place, end): (&TopicPartition, &i64), consumer: &Consumer| {

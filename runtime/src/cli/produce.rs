@@ -136,6 +136,9 @@ struct Sent {
     bytes: u64,
 }
 
+/// Either may be missing, which is not the same as empty.
+type KeyAndValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// How a line becomes a record.
 struct Lines {
     key_separator: Option<Vec<u8>>,
@@ -166,8 +169,8 @@ impl Lines {
         })
     }
 
-    /// Key and value of a line. A line without the separator is a mistake, not a record without a key.
-    fn split<'a>(&'a self, line: &'a [u8]) -> Option<(Option<&'a [u8]>, Option<&'a [u8]>)> {
+    /// A line as key and value. A line without the separator is a mistake, not a record without a key.
+    fn split<'a>(&'a self, line: &'a [u8]) -> Option<KeyAndValue<'a>> {
         let (key, value) = match &self.key_separator {
             Some(separator) => {
                 let at = line.windows(separator.len()).position(|window| window == separator.as_slice())?;

@@ -107,7 +107,10 @@ async fn run_pipeline(
     let elapsed = started.elapsed();
     let told = match &ended {
         Ok(End::Done) => summary::tell(checked, &run, elapsed, host.data(), output),
-        Ok(End::Stopped) => Ok(output.note("stopping")),
+        Ok(End::Stopped) => {
+            output.note("stopping");
+            Ok(())
+        }
         Err(_) => Ok(()),
     };
     run.stop().await;
