@@ -1,5 +1,11 @@
 //! Tests of the whole: the real binary in a temporary directory, and the rules of the house.
 
+#![expect(clippy::unwrap_used, reason = "a failing step of a test is the test's failure")]
+
 mod cli;
 mod connect;
+mod crash;
+mod earthquakes;
+mod hostile;
+mod process;
 mod tidy;

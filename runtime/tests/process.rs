@@ -16,10 +16,9 @@ pub fn millstream() -> Command {
     command
 }
 
-/// A finished run: exit status and what it said.
+/// A finished run: exit status and what it complained about.
 pub struct Finished {
     pub status: ExitStatus,
-    pub stdout: String,
     pub stderr: String,
 }
 
@@ -30,8 +29,8 @@ pub fn finish(command: &mut Command) -> Finished {
     let status = wait_for_exit(&mut child, &stderr);
     let text = |shared: &Shared| shared.lock().expect("a reader thread").clone();
     // The readers end when the pipes close, which they have: the process is gone.
-    let (stdout, stderr) = (stdout.joined(), stderr.joined());
-    Finished { status, stdout: text(&stdout), stderr: text(&stderr) }
+    stdout.joined();
+    Finished { status, stderr: text(&stderr.joined()) }
 }
 
 type Shared = Arc<Mutex<String>>;
@@ -85,7 +84,6 @@ pub struct Node {
     child: Child,
     stderr: Gathered,
     pub kafka: String,
-    pub http: String,
 }
 
 impl Node {
@@ -112,7 +110,7 @@ impl Node {
                     let value = line.split(' ').find_map(|word| word.strip_prefix(name));
                     value.unwrap_or_else(|| panic!("no {name} in `{line}`")).to_owned()
                 };
-                return Node { kafka: field("kafka="), http: field("http="), child, stderr };
+                return Node { kafka: field("kafka="), child, stderr };
             }
             if let Some(status) = child.try_wait().expect("ask for the exit status") {
                 panic!("the node ended with {status} before it was ready:\n{said}");
