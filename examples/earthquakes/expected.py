@@ -27,4 +27,4 @@ for line in open(sys.argv[1]):
 text = lambda seconds: datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 for (start, network), found in sorted(windows.items()):
     print(json.dumps({"network": network, "window_start": text(start), "window_end": text(start + HOUR),
-                      "quakes": len(found), "strongest": max(found), "average": math.fsum(found) / len(found)}))
+                      "quakes": len(found), "strongest": float(max(found)), "average": math.fsum(found) / len(found)}))
