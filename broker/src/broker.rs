@@ -102,7 +102,10 @@ impl Broker {
     /// Counters and gauges as Prometheus text.
     pub fn metrics(&self) -> String {
         let (partitions, log_bytes) = self.node.hosting().size();
+        let (flushes, flush_time) = self.node.hosting().flushed();
         self.node.metrics.render(Gauges {
+            flushes,
+            flush_time,
             topics: self.node.cluster.image().topics().count(),
             partitions,
             log_bytes,

@@ -109,6 +109,11 @@ impl Hosting {
         (partitions.len(), partitions.values().map(|partition| partition.size_bytes()).sum())
     }
 
+    /// How many flushes there were, and how long they took together.
+    pub(crate) fn flushed(&self) -> (u64, Duration) {
+        self.directory.flushed()
+    }
+
     /// Why nothing can be written any more, if so.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.directory.failure()

@@ -43,6 +43,8 @@ pub(crate) struct Gauges {
     pub(crate) partitions: usize,
     pub(crate) log_bytes: u64,
     pub(crate) fetch_sessions: usize,
+    pub(crate) flushes: u64,
+    pub(crate) flush_time: Duration,
 }
 
 impl Default for Metrics {
@@ -105,6 +107,13 @@ impl Metrics {
             ("fetch_sessions", "gauge", gauges.fetch_sessions as u64),
         ] {
             line(&mut text, format_args!("# TYPE millstream_broker_{name} {kind}"));
+            line(&mut text, format_args!("millstream_broker_{name} {value}"));
+        }
+        line(&mut text, format_args!("# TYPE millstream_broker_flush_seconds summary"));
+        for (name, value) in [
+            ("flush_seconds_sum", gauges.flush_time.as_secs_f64().to_string()),
+            ("flush_seconds_count", gauges.flushes.to_string()),
+        ] {
             line(&mut text, format_args!("millstream_broker_{name} {value}"));
         }
         self.render_requests(&mut text);

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -89,9 +91,29 @@ pub struct Shared {
     pub(super) flushes: FlushQueue,
     clock: Clock,
     failure: OnceLock<String>,
+    pub(super) flushed: FlushCount,
     pub(super) partitions: RwLock<HashMap<PartitionName, Arc<Partition>>>,
     /// One writer of the checkpoint files at a time.
     checkpoints: Mutex<()>,
+}
+
+/// How many flushes partitions had, and how long they took together.
+#[derive(Debug, Default)]
+pub struct FlushCount {
+    flushes: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl FlushCount {
+    pub(super) fn add(&self, took: Duration) {
+        self.flushes.fetch_add(1, Relaxed);
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Number and total time.
+    pub fn total(&self) -> (u64, Duration) {
+        (self.flushes.load(Relaxed), Duration::from_micros(self.micros.load(Relaxed)))
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -200,6 +222,7 @@ impl LogDirectory {
             flushes: FlushQueue::default(),
             clock,
             failure: OnceLock::new(),
+            flushed: FlushCount::default(),
             partitions: RwLock::default(),
             checkpoints: Mutex::default(),
         });
@@ -226,6 +249,11 @@ impl LogDirectory {
     /// Why the folder takes no more appends, if so.
     pub fn failure(&self) -> Option<&str> {
         self.shared.failure()
+    }
+
+    /// Flushes since the folder was opened.
+    pub fn flushed(&self) -> (u64, Duration) {
+        self.shared.flushed.total()
     }
 
     pub fn partition(&self, name: &PartitionName) -> Option<Arc<Partition>> {

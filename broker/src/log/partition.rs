@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use millstream_protocol::record_batch::{
@@ -223,7 +224,10 @@ impl Partition {
     /// Forces to disk what was appended until now, moves the recovery point, and under
     /// [`FlushPolicy::OnAcknowledge`] the high watermark. A failure poisons the log folder.
     pub(super) fn flush(&self) {
-        if let Err(error) = self.try_flush() {
+        let began = Instant::now();
+        let flushed = self.try_flush();
+        self.shared.flushed.add(began.elapsed());
+        if let Err(error) = flushed {
             self.shared.poison(&error);
         }
     }
