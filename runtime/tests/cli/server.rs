@@ -35,7 +35,7 @@ fn a_data_directory_belongs_to_one_process() {
     let arguments = ["server", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", "data"];
     let second = millstream(directory.path(), &arguments);
     assert_eq!(second.code, Some(1), "{second:?}");
-    assert!(second.stderr.contains("another process uses it"), "{}", second.stderr);
+    assert!(second.stderr.contains("is in use by another process"), "{}", second.stderr);
     first.kill();
     assert_eq!(server(directory.path()).stop(), Some(0));
 }

@@ -97,6 +97,7 @@ const ONLY_IN: &[OnlyIn] = &[
         within: "broker/src/",
         allowed: &[
             "broker/src/coordinator/log_record.rs",
+            "broker/src/api.rs",
             "broker/src/api/",
             "broker/src/connection.rs",
             "broker/src/connection/",
@@ -109,7 +110,11 @@ const ONLY_IN: &[OnlyIn] = &[
         what: "tasks, clocks and randomness",
         marks: &[
             "async fn",
-            ".await",
+            ".await;",
+            ".await?",
+            ".await.",
+            ".await)",
+            ".await ",
             "tokio::",
             "Instant::now",
             "SystemTime::now",
