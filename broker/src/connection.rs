@@ -35,7 +35,7 @@ pub(crate) enum ConnectionError {
     Socket(#[from] io::Error),
     #[error("request of {length} bytes is outside 0 to {limit} (socket.request.max.bytes)")]
     FrameLength { length: i32, limit: usize },
-    #[error("peer stopped in the middle of a request of {length} bytes")]
+    #[error("peer takes too long over a request of {length} bytes")]
     Stalled { length: usize },
     #[error("cannot read a request: {0}")]
     Frame(#[from] api::FrameError),

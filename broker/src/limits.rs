@@ -23,9 +23,13 @@ pub(crate) const READ_BUFFER_MAX_BYTES: usize = 256 << 10;
 /// Request bytes of all connections together, when `queued.max.request.bytes` doesn't say.
 pub(crate) const REQUEST_MEMORY_BYTES: usize = 128 << 20;
 
-/// A frame whose header has arrived must keep arriving: a pause longer than this closes the connection,
-/// because its bytes are already counted against everybody's request memory.
-pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
+/// How long a frame may take once its length has arrived, because its bytes are already counted against everybody's
+/// request memory: a fixed time, and the transfer at a rate that any usable network has.
+pub(crate) fn frame_patience(length_bytes: usize) -> Duration {
+    const FIXED: Duration = Duration::from_secs(30);
+    const SLOWEST_BYTES_PER_SECOND: u64 = 256 << 10;
+    FIXED + Duration::from_secs(length_bytes as u64 / SLOWEST_BYTES_PER_SECOND)
+}
 
 /// How long a clean stop waits for requests under way and their responses.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

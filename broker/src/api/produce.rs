@@ -1,9 +1,8 @@
 //! Produce (key 0), versions 3–13 (advertised from 0): record batches into partitions.
 //!
 //! The append happens before this returns, so requests of one connection keep their order; only the wait for
-//! durability (acks=all) is left to the future. acks=1 waits, too, because on one node
-//! what is acknowledged must be visible, and only what is flushed is. acks=0 gets no response and an error closes
-//! the connection. A duplicate of an idempotent producer succeeds with its first offset. An unknown topic is
+//! durability is left to the future. acks=1 waits like acks=all, because what is acknowledged must be visible, and
+//! on one node only what is flushed is. acks=0 gets no response, and an error closes the connection. A duplicate of an idempotent producer succeeds with its first offset. An unknown topic is
 //! created in the background while the client is told to retry. A transaction's first write to a partition asks the
 //! coordinator first (`transactional`). KIPs: 98, 467, 516, 890, 951.
 

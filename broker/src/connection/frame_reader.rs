@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::ReadHalf;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::ConnectionError;
 use crate::limits;
@@ -27,8 +27,16 @@ pub(super) struct FrameReader<'stream> {
     /// How much the next read may take; follows how full the last reads were.
     read_bytes: usize,
     /// The frame whose length has been read, once its memory has been granted.
-    expected: Option<(usize, OwnedSemaphorePermit)>,
+    expected: Option<Expected>,
     node: Arc<Node>,
+}
+
+/// A frame on its way.
+struct Expected {
+    length: usize,
+    permit: OwnedSemaphorePermit,
+    /// By then it must be here: its memory is counted against everybody's.
+    deadline: Instant,
 }
 
 impl<'stream> FrameReader<'stream> {
@@ -48,12 +56,13 @@ impl<'stream> FrameReader<'stream> {
                 let granted = self.node.request_memory.clone().acquire_many_owned(permits).await;
                 let Ok(permit) = granted else { return Ok(None) };
                 self.buffer.advance(LENGTH_BYTES);
-                self.expected = Some((length, permit));
+                let deadline = Instant::now() + limits::frame_patience(length);
+                self.expected = Some(Expected { length, permit, deadline });
             }
             match self.expected.take() {
-                Some((length, permit)) if self.buffer.len() >= length => {
-                    let bytes = self.buffer.split_to(length).freeze();
-                    return Ok(Some(Frame { bytes, permit }));
+                Some(expected) if self.buffer.len() >= expected.length => {
+                    let bytes = self.buffer.split_to(expected.length).freeze();
+                    return Ok(Some(Frame { bytes, permit: expected.permit }));
                 }
                 other => self.expected = other,
             }
@@ -66,7 +75,7 @@ impl<'stream> FrameReader<'stream> {
     /// Reads once. Waiting for a new frame may take any time; in the middle of one the peer must go on.
     async fn fill(&mut self) -> Result<usize, ConnectionError> {
         let missing =
-            self.expected.as_ref().map_or(0, |(length, _)| length.saturating_sub(self.buffer.len()));
+            self.expected.as_ref().map_or(0, |expected| expected.length.saturating_sub(self.buffer.len()));
         // The kernel gives memory page by page as it is written, so reserving a whole announced frame costs
         // nothing until its bytes arrive.
         self.buffer.reserve(missing.max(self.read_bytes));
@@ -74,9 +83,10 @@ impl<'stream> FrameReader<'stream> {
         let read = self.reader.read_buf(&mut self.buffer);
         let count = match &self.expected {
             None => read.await?,
-            Some((length, _)) => timeout(limits::FRAME_STALL, read)
-                .await
-                .map_err(|_| ConnectionError::Stalled { length: *length })??,
+            Some(Expected { length, deadline, .. }) => {
+                let stalled = |_| ConnectionError::Stalled { length: *length };
+                timeout_at(*deadline, read).await.map_err(stalled)??
+            }
         };
         self.node.metrics.received_bytes.fetch_add(count as u64, Relaxed);
         if count == offered {
