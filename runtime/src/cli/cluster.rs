@@ -45,7 +45,7 @@ pub async fn connect(bootstrap: &str) -> Result<Client, Failure> {
     Client::connect(Cluster::Bootstrap(addresses), config).await.map_err(Failure::failed)
 }
 
-/// Runs a command's future to its end; Ctrl-C ends the command with exit code 1.
+/// Runs a command's future to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -13,6 +13,7 @@ use super::cluster::{ClusterArguments, block_on};
 use super::group::parse_time_ms;
 use super::output::Output;
 use super::record_format::{Format, RecordView};
+use super::stop::StopRequest;
 
 /// How long one poll waits before interrupts and ends are looked at again.
 const POLL_WAIT: Duration = Duration::from_millis(500);
@@ -84,21 +85,24 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let printer = Printer::new(format, arguments.max_records);
     block_on(async move {
+        let stop = StopRequest::listen()?;
         let client = arguments.cluster.connect().await?;
-        tokio::select! {
-            done = consume(&client, &arguments, printer) => done,
-            _ = tokio::signal::ctrl_c() => Ok(()),
-        }
+        consume(&client, &arguments, printer, stop).await
     })
 }
 
-async fn consume(client: &Client, arguments: &Arguments, printer: Printer) -> Result<(), Failure> {
+async fn consume(
+    client: &Client,
+    arguments: &Arguments,
+    printer: Printer,
+    stop: StopRequest,
+) -> Result<(), Failure> {
     let isolation =
         if arguments.read_uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted };
     let config = ConsumerConfig { isolation, ..ConsumerConfig::default() };
     match &arguments.group {
-        Some(group) => consume_as_member(client, arguments, group, config, printer).await,
-        None => consume_partitions(client, arguments, config, printer).await,
+        Some(group) => consume_as_member(client, arguments, group, config, printer, stop).await,
+        None => consume_partitions(client, arguments, config, printer, stop).await,
     }
 }
 
@@ -107,6 +111,7 @@ async fn consume_partitions(
     arguments: &Arguments,
     config: ConsumerConfig,
     mut printer: Printer,
+    stop: StopRequest,
 ) -> Result<(), Failure> {
     let start = arguments.place.start()?;
     let places = places(client, arguments).await?;
@@ -117,15 +122,18 @@ async fn consume_partitions(
     };
     let starts = places.iter().map(|place| StartAt { place: place.clone(), start });
     consumer.assign(starts.collect()).await.map_err(Failure::failed)?;
-    loop {
-        if printer.is_full() || ends.as_ref().is_some_and(|ends| ends.reached(&consumer)) {
-            return printer.finish();
-        }
-        match consumer.poll(POLL_WAIT).await.map_err(Failure::failed)? {
-            Some(fetched) => printer.print(&fetched)?,
-            None => printer.flush()?,
+    let stopped = stop.requested();
+    tokio::pin!(stopped);
+    while !printer.is_full() && !ends.as_ref().is_some_and(|ends| ends.reached(&consumer)) {
+        let polled = tokio::select! {
+            polled = consumer.poll(POLL_WAIT) => polled.map_err(Failure::failed)?,
+            () = &mut stopped => break,
+        };
+        if let Some(fetched) = polled {
+            printer.print(&fetched)?;
         }
     }
+    Ok(())
 }
 
 async fn places(client: &Client, arguments: &Arguments) -> Result<Vec<TopicPartition>, Failure> {
@@ -171,6 +179,7 @@ async fn consume_as_member(
     group: &str,
     config: ConsumerConfig,
     mut printer: Printer,
+    stop: StopRequest,
 ) -> Result<(), Failure> {
     let start = arguments.place.start()?;
     let offset_reset = match start {
@@ -188,21 +197,27 @@ async fn consume_as_member(
     let mut member = client.group_consumer(config);
     let topics: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
     member.subscribe(&topics);
-    let result = print_as_member(&mut member, arguments.until_end, &mut printer).await;
+    let result = print_as_member(&mut member, arguments.until_end, &mut printer, stop).await;
     member.close().await.map_err(Failure::failed)?;
-    result?;
-    printer.finish()
+    result
 }
 
 async fn print_as_member(
     member: &mut GroupConsumer,
     until_end: bool,
     printer: &mut Printer,
+    stop: StopRequest,
 ) -> Result<(), Failure> {
+    let stopped = stop.requested();
+    tokio::pin!(stopped);
     let mut ends: HashMap<TopicPartition, i64> = HashMap::new();
     let mut joined = false;
     while !printer.is_full() {
-        match member.poll(POLL_WAIT).await.map_err(Failure::failed)? {
+        let polled = tokio::select! {
+            polled = member.poll(POLL_WAIT) => polled.map_err(Failure::failed)?,
+            () = &mut stopped => break,
+        };
+        match polled {
             GroupPoll::Records(fetched) => printer.print(&fetched)?,
             GroupPoll::Assigned(places) => {
                 joined = true;
@@ -210,12 +225,11 @@ async fn print_as_member(
                 ends.extend(places.into_iter().zip(found));
             }
             GroupPoll::Revoked(places) => {
-                printer.flush()?;
                 member.commit().await.map_err(Failure::failed)?;
                 ends.retain(|place, _| !places.contains(place));
             }
             GroupPoll::Lost(places) => ends.retain(|place, _| !places.contains(place)),
-            GroupPoll::Idle => printer.flush()?,
+            GroupPoll::Idle => {}
         }
         let at_end = |(place, end): (&TopicPartition, &i64), consumer: &Consumer| {
             *end <= 0 || consumer.position(place).is_some_and(|position| position >= *end)
@@ -224,7 +238,6 @@ async fn print_as_member(
             break;
         }
     }
-    printer.flush()?;
     member.commit().await.map_err(Failure::failed)
 }
 
@@ -263,24 +276,17 @@ impl Printer {
             }
         });
         visited.map_err(Failure::failed)?;
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(()),
+        if let Some(failure) = failure {
+            return Err(failure);
         }
+        // Whoever watches sees records as they come, and what was printed may be committed.
+        self.hand_over()?;
+        self.output.flush()
     }
 
     fn hand_over(&mut self) -> Result<(), Failure> {
         let written = self.output.raw(&self.pending, false);
         self.pending.clear();
         written
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        self.hand_over()?;
-        self.output.flush()
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        self.flush()
     }
 }
