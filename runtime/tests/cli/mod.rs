@@ -6,11 +6,12 @@ mod pipelines;
 mod server;
 mod validate;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for anything that the binary does by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -126,4 +127,22 @@ fn server(directory: &Path) -> Running {
         directory,
         &["server", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", "data"],
     )
+}
+
+/// An HTTP answer, head and body.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Looks again and again until `done`, or fails saying what was waited for.
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

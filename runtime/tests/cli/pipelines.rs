@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Running, millstream};
+use super::{Running, get, millstream, server, wait_until};
 
 const FREE_PORTS: [&str; 4] = ["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"];
 
@@ -117,7 +117,9 @@ fn a_run_that_is_killed_goes_on_where_it_was() {
     for _ in 0..3 {
         let mut arguments = vec!["run", "p.yaml"];
         arguments.extend(FREE_PORTS);
-        Running::start(directory.path(), &arguments).kill();
+        let running = Running::start(directory.path(), &arguments);
+        wait_until("tasks run", || get(running.part("http"), "/v1/pipelines").contains("\"tasks\""));
+        running.kill();
     }
     run_until_done(directory.path(), "p.yaml").succeeded();
     let kept = orders(30_000).lines().filter(|line| !line.contains("\"amount\":0,")).count();
@@ -136,15 +138,29 @@ fn other_clients_can_look_in_while_it_runs() {
     let running = Running::start(directory.path(), &arguments);
     let consume = ["consume", "t", "--from-beginning", "-n", "2", "--bootstrap", running.part("kafka")];
     // The topic comes after the ready line.
-    let mut shown = millstream(directory.path(), &consume);
-    for _ in 0..100 {
-        if shown.code == Some(0) {
-            break;
-        }
-        shown = millstream(directory.path(), &consume);
-    }
-    assert_eq!(shown.succeeded(), "{\"a\":1}\n{\"a\":2}\n");
+    wait_until("the topic is there", || {
+        let describe = ["topic", "describe", "t", "--bootstrap", running.part("kafka")];
+        millstream(directory.path(), &describe).code == Some(0)
+    });
+    assert_eq!(millstream(directory.path(), &consume).succeeded(), "{\"a\":1}\n{\"a\":2}\n");
     assert_eq!(running.stop(), Some(0));
+}
+
+#[test]
+fn the_same_file_runs_on_another_cluster() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = server(directory.path());
+    let on_cluster = format!("cluster: {{ bootstrap: \"{}\" }}\n{PIPELINE}", cluster.part("kafka"));
+    std::fs::write(directory.path().join("p.yaml"), on_cluster).unwrap();
+    std::fs::write(directory.path().join("in.jsonl"), orders(2_000)).unwrap();
+    let arguments = ["run", "p.yaml", "--until-done", "--http", "127.0.0.1:0"];
+    let finished = millstream(directory.path(), &arguments);
+    assert!(finished.stderr.contains("node=- data=-"), "{finished:?}");
+    finished.succeeded();
+    assert_eq!(found_totals(&directory.path().join("out/totals.jsonl")), expected_totals(2_000));
+    assert!(!directory.path().join(".millstream").exists(), "no node was started here");
+    let groups = ["group", "list", "--bootstrap", cluster.part("kafka")];
+    assert!(millstream(directory.path(), &groups).succeeded().contains("shop"));
 }
 
 #[test]

@@ -1,17 +1,6 @@
 //! `server`: settings, ready line, HTTP, restart.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use super::{Running, millstream, server};
-
-fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
+use super::{Running, get, millstream, server};
 
 #[test]
 fn health_metrics_and_status_are_served() {
