@@ -23,7 +23,9 @@ def bootstrap():
     with tempfile.TemporaryDirectory(prefix="millstream-compat-") as data:
         node = subprocess.Popen(
             [os.environ["MILLSTREAM"], "server", "--data", data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
-             "--set", "group.initial.rebalance.delay.ms=0"],
+             # Shorter than Kafka's 3 s, longer than the 100 ms for which kafka-python waits for a topic's metadata:
+             # a member that leads its group before knows no partitions to assign, and doesn't ask again.
+             "--set", "group.initial.rebalance.delay.ms=500"],
             stderr=subprocess.PIPE, text=True)
         try:
             yield wait_until_ready(node)
