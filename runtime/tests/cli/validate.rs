@@ -80,6 +80,20 @@ fn files_that_cannot_be_read_or_parsed_are_named() {
 }
 
 #[test]
+fn a_secret_never_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "sources: { in: { use: file, with: { path: a, format: !secret WORD }, to: t } }\n";
+    std::fs::write(directory.path().join("p.yaml"), file).unwrap();
+    let finished = millstream(directory.path(), &["validate", "p.yaml", "--set", "WORD=hunter2"]);
+    assert_eq!(finished.code, Some(2));
+    assert!(
+        finished.stderr.contains("(secret)") && !finished.stderr.contains("hunter2"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
 fn json_findings_are_one_a_line() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("p.yaml"), "nmae: x\n").unwrap();

@@ -155,7 +155,21 @@ fn check_plugin(name: &Text, role: Role, settings: &Node, report: &mut Report) {
     for mistake in plugin.validate(role, &settings_json(settings, plugin, role)) {
         let place = place_of(settings, &mistake, options);
         let hint = mistake.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        report.error(&place, format!("{}{hint}", mistake.message));
+        report.error(&place, without_secrets(settings, format!("{}{hint}", mistake.message)));
+    }
+}
+
+/// A plugin's message may quote the value it refuses; a secret must not show even then.
+fn without_secrets(settings: &Node, message: String) -> String {
+    match &settings.data {
+        Data::Scalar(scalar) if scalar.form == Form::Secret && !scalar.text.is_empty() => {
+            message.replace(&scalar.text, "(secret)")
+        }
+        Data::Scalar(_) => message,
+        Data::Sequence(items) => items.iter().fold(message, |message, item| without_secrets(item, message)),
+        Data::Mapping(entries) => {
+            entries.iter().fold(message, |message, entry| without_secrets(&entry.value, message))
+        }
     }
 }
 
