@@ -4,7 +4,7 @@
 //! script. The page cache and a temporary folder stand for the disk.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millstream::connect::{
     Declaration, ErrorPolicy, SinkDeclaration, SourceDeclaration, Step, Then, Worker, WorkerConfig,
@@ -13,6 +13,9 @@ use millstream_broker::{Broker, Config};
 use millstream_client::{Client, ClientConfig, Cluster, admin::NewTopic};
 use millstream_sdk::plugin::Surroundings;
 use serde_json::{Value, json};
+
+/// Longer than anything takes that is not broken.
+const STUCK_AFTER: Duration = Duration::from_secs(20);
 
 const LINES: usize = 2_000_000;
 
@@ -49,9 +52,14 @@ async fn main() -> Outcome<()> {
 async fn run(name: &str, client: &Client, declaration: Declaration) -> Outcome<()> {
     let (started, cpu) = (Instant::now(), cpu_seconds());
     let worker = Worker::start(client.clone(), declaration, WorkerConfig::default()).await?;
-    worker.sources_drained().await?;
-    let drained = started.elapsed();
-    worker.sinks_finished().await?;
+    let drained = tokio::select! {
+        drained = worker.sources_drained() => drained.map(|()| started.elapsed())?,
+        stuck = stuck(&worker) => return stuck,
+    };
+    tokio::select! {
+        finished = worker.sinks_finished() => finished?,
+        stuck = stuck(&worker) => return stuck,
+    }
     let took = started.elapsed();
     let cpu = cpu_seconds() - cpu;
     worker.stop().await;
@@ -63,6 +71,19 @@ async fn run(name: &str, client: &Client, declaration: Declaration) -> Outcome<(
         cpu / LINES as f64 * 1e6
     );
     Ok(())
+}
+
+/// Resolves, with the status, when nothing has moved for a while.
+async fn stuck(worker: &Worker) -> Outcome<()> {
+    let mut before = worker.progress();
+    loop {
+        tokio::time::sleep(STUCK_AFTER).await;
+        let now = worker.progress();
+        if now == before {
+            return Err(format!("nothing moved for {STUCK_AFTER:?}: {:#?}", worker.status()).into());
+        }
+        before = now;
+    }
 }
 
 fn declaration(folder: &Path, name: &str, key: Option<&str>, step: Option<Step>) -> Outcome<Declaration> {
