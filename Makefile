@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run test fmt clippy rust-test compat-python test-kafka build release bench tools clean
+.PHONY: help run test fmt clippy rust-test test-binary compat-python test-kafka build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -21,7 +21,7 @@ release: ## the binary, optimised
 run: build ## the earthquakes example: file -> topic -> SQL -> files
 	$(TARGET)/debug/millstream run examples/earthquakes/pipeline.yaml --until-done
 
-test: fmt clippy build rust-test compat-python ## everything, installing what it needs
+test: fmt clippy rust-test compat-python ## everything, installing what it needs
 
 fmt:
 	cargo fmt --all --check
@@ -32,10 +32,14 @@ clippy:
 rust-test:
 	cargo test --locked --workspace
 
+# With the features that the tests are built with: `cargo build` would compile DataFusion a second time.
+test-binary:
+	cargo test --locked --workspace --no-run
+
 tools: ## Python clients and kcat that the compatibility tests drive
 	broker/tests/compat/install $(CACHE)
 
-compat-python: build tools
+compat-python: test-binary tools
 	broker/tests/compat/run $(CACHE) $(TARGET)/debug/millstream
 
 test-kafka: build ## the earthquakes example on a real Apache Kafka, same files
