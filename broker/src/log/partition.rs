@@ -147,10 +147,11 @@ impl Partition {
     }
 
     /// Begins to verify a producer's transaction with its coordinator: `None` when it is open here already, otherwise
-    /// the guard that the first append must bring (KIP-890).
-    pub fn begin_verification(&self, producer_id: i64) -> Option<u64> {
+    /// the guard that the first append must bring (KIP-890). One that is open in another epoch is not this one: it is
+    /// decided and only waits for its marker.
+    pub fn begin_verification(&self, producer_id: i64, epoch: i16) -> Option<u64> {
         let mut inner = self.inner.lock();
-        if inner.state.has_open_transaction(producer_id) {
+        if inner.state.has_open_transaction(producer_id, epoch) {
             return None;
         }
         Some(inner.state.producers.begin_verification(producer_id))

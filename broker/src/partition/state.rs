@@ -90,7 +90,7 @@ impl PartitionState {
     fn check_verified(&self, batch: &BatchHeader, guard: Option<u64>) -> Result<(), AppendRefusal> {
         let Some(guard) = guard else { return Ok(()) };
         let producer_id = batch.producer_id;
-        if !batch.is_transactional() || self.has_open_transaction(producer_id) {
+        if !batch.is_transactional() || self.has_open_transaction(producer_id, batch.producer_epoch) {
             return Ok(());
         }
         if self.producers.is_verified(producer_id, guard) {
@@ -100,8 +100,10 @@ impl PartitionState {
         }
     }
 
-    pub fn has_open_transaction(&self, producer_id: i64) -> bool {
-        self.producers.get(producer_id).is_some_and(|producer| producer.transaction_first_offset.is_some())
+    /// Whether the producer's transaction of this epoch is open here.
+    pub fn has_open_transaction(&self, producer_id: i64, epoch: i16) -> bool {
+        let known = self.producers.get(producer_id);
+        known.is_some_and(|producer| producer.transaction_first_offset.is_some() && producer.epoch == epoch)
     }
 
     /// Takes in a batch that the log now holds, at its final offset. Returns an entry for the transaction index.

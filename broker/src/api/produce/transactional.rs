@@ -22,6 +22,7 @@ use crate::api::lookup;
 use crate::coordinator::transaction::{AddPartitions, AddPartitionsError, VerifyError};
 use crate::coordinator::{Producer, TopicPartition};
 use crate::limits;
+use crate::log::Partition;
 use crate::node::Node;
 
 /// First version that adds partitions to the transaction by itself.
@@ -78,7 +79,7 @@ pub(super) fn question(
             let Some(of_batch) = transactional_producer(records) else { continue };
             producer = Some(of_batch);
             let Ok(log) = lookup::leader(node, topic, partition.index, -1) else { continue };
-            let Some(guard) = log.begin_verification(of_batch.id) else { continue };
+            let Some(guard) = log.begin_verification(of_batch.id, of_batch.epoch) else { continue };
             partitions.push((topic.id, TopicPartition::new(&*topic.name, partition.index), guard));
         }
     }
@@ -94,13 +95,13 @@ impl Question {
     }
 
     /// Asks the coordinator. Every partition of the question gets a guard or an error.
-    pub(super) async fn ask(self, node: &Node, version: i16) -> Guards {
+    pub(super) async fn ask(mut self, node: &Node, version: i16) -> Guards {
         if self.partitions.is_empty() {
             return Guards::new();
         }
         let places: Vec<TopicPartition> = self.partitions.iter().map(|(_, place, _)| place.clone()).collect();
         let answer = if version >= IMPLICIT_FROM {
-            add(node, self.transactional_id, self.producer, places).await
+            self.add(node, places).await
         } else {
             verify(node, self.transactional_id, self.producer, places).await
         };
@@ -113,32 +114,40 @@ impl Question {
         });
         guards.collect()
     }
+
+    async fn add(&mut self, node: &Node, partitions: Vec<TopicPartition>) -> Result<Refused, ErrorCode> {
+        let transactional_id = self.transactional_id.clone();
+        let add = AddPartitions { transactional_id, producer: self.producer, client_version: 2, partitions };
+        let deadline = Instant::now() + limits::TRANSACTION_PATIENCE;
+        loop {
+            match node.coordinators.add_partitions(add.clone()).await {
+                Ok(Ok(())) => return Ok(Refused::new()),
+                // The transaction before still gets its markers. Clients send on without waiting for it, so it is
+                // waited for here, where the order of their requests is kept.
+                Ok(Err(AddPartitionsError::Concurrent)) if Instant::now() < deadline => {
+                    sleep(limits::TRANSACTION_RETRY).await;
+                    self.renew_guards(node);
+                }
+                Ok(Err(error)) => return Err(error.code(false)),
+                Err(unavailable) => return Err(unavailable.code()),
+            }
+        }
+    }
+
+    /// The marker that was waited for took the guards away.
+    fn renew_guards(&mut self, node: &Node) {
+        for (topic, place, guard) in &mut self.partitions {
+            let log = node.hosting().find(*topic, place.partition);
+            let begin = |log: Arc<Partition>| log.begin_verification(self.producer.id, self.producer.epoch);
+            if let Some(renewed) = log.and_then(begin) {
+                *guard = renewed;
+            }
+        }
+    }
 }
 
 /// Partitions that were refused, each with its code.
 type Refused = HashMap<TopicPartition, ErrorCode>;
-
-async fn add(
-    node: &Node,
-    transactional_id: String,
-    producer: Producer,
-    partitions: Vec<TopicPartition>,
-) -> Result<Refused, ErrorCode> {
-    let add = AddPartitions { transactional_id, producer, client_version: 2, partitions };
-    let deadline = Instant::now() + limits::TRANSACTION_PATIENCE;
-    loop {
-        match node.coordinators.add_partitions(add.clone()).await {
-            Ok(Ok(())) => return Ok(Refused::new()),
-            // The transaction before still gets its markers. Clients send on without waiting for it, so it is
-            // waited for here, where the order of their requests is kept.
-            Ok(Err(AddPartitionsError::Concurrent)) if Instant::now() < deadline => {
-                sleep(limits::TRANSACTION_RETRY).await;
-            }
-            Ok(Err(error)) => return Err(error.code(false)),
-            Err(unavailable) => return Err(unavailable.code()),
-        }
-    }
-}
 
 async fn verify(
     node: &Node,
