@@ -12,8 +12,8 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-build: ## the binary, quick to build
-	cargo build --locked -p millstream
+build: ## the binary, quick to build, sharing its dependencies with the tests
+	cargo build --locked -p millstream --features tested
 
 release: ## the binary, optimised
 	cargo build --locked --release -p millstream
