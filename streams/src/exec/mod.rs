@@ -8,6 +8,10 @@ mod engine;
 mod event_time;
 mod exact_sum;
 mod link;
+#[expect(dead_code, reason = "the steps move onto it one after the other")]
+mod operator;
+#[expect(dead_code, reason = "the steps move onto it one after the other")]
+mod rows;
 mod source;
 mod status;
 mod task;

@@ -4,6 +4,8 @@
 //! keys changed since the last commit and hand out exactly those. Left out: state that does not fit into memory.
 
 pub(crate) mod encoding;
+#[expect(dead_code, reason = "the steps move onto it one after the other")]
+pub(crate) mod table;
 
 use crate::exec::QueryError;
 
