@@ -91,7 +91,6 @@ impl Rows {
         Ok(Rows { batch: take_record_batch(&self.batch, places)?, kinds, watermarks })
     }
 
-    #[expect(clippy::type_complexity, reason = "the two columns that every row carries beside its own")]
     fn beside(
         &self,
         each: impl Fn(&dyn Array) -> Result<ArrayRef, ArrowError>,

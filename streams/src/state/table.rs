@@ -9,6 +9,9 @@ use std::ops::{Bound, ControlFlow};
 use super::{OnChange, Persistent};
 use crate::exec::QueryError;
 
+/// Takes a key and its value; breaks to end the scan.
+pub(crate) type OnRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, QueryError> + 'a;
+
 #[derive(Debug, Default)]
 pub(crate) struct StateTable {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -41,7 +44,7 @@ impl StateTable {
         &mut self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, QueryError>,
+        each: &mut OnRow<'_>,
     ) -> Result<(), QueryError> {
         for (key, value) in self.rows.range::<[u8], _>((from, to)) {
             if each(key, value)?.is_break() {
