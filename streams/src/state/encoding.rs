@@ -30,6 +30,14 @@ pub(crate) enum DecodeError {
     Text,
     #[error("state cannot hold a column of type {0}")]
     Type(String),
+    #[error("state holds the byte {0} where only a marker can stand")]
+    Marker(u8),
+    #[error("state holds a number that is too large for its type")]
+    Number,
+    #[error("state holds rows of {written} columns, and the query has {known}")]
+    Columns { written: usize, known: usize },
+    #[error("state cannot be made a batch: {0}")]
+    Batch(String),
 }
 
 /// Whether key columns of this type can be written.

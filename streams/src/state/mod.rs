@@ -4,7 +4,15 @@
 //! keys changed since the last commit and hand out exactly those. Left out: state that does not fit into memory.
 
 pub(crate) mod encoding;
+
+mod column;
 #[expect(dead_code, reason = "the steps move onto it one after the other")]
+pub(crate) mod key;
+#[cfg(test)]
+mod random;
+#[expect(dead_code, reason = "the steps move onto it one after the other")]
+pub(crate) mod row;
+#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod table;
 
 use crate::exec::QueryError;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 
+use super::key::successor;
 use super::{OnChange, Persistent};
 use crate::exec::QueryError;
 
@@ -46,12 +47,33 @@ impl StateTable {
         to: Bound<&[u8]>,
         each: &mut OnRow<'_>,
     ) -> Result<(), QueryError> {
+        if is_empty(from, to) {
+            return Ok(());
+        }
         for (key, value) in self.rows.range::<[u8], _>((from, to)) {
             if each(key, value)?.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Calls `each` with the rows whose keys begin with `prefix` in the order of their keys, until it breaks.
+    pub fn scan_prefix(&mut self, prefix: &[u8], each: &mut OnRow<'_>) -> Result<(), QueryError> {
+        let end = successor(prefix);
+        let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.scan(Bound::Included(prefix), to, each)
+    }
+}
+
+/// Whether no key can be between the bounds; a map's `range` panics where they cross.
+fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
+            from >= to
+        }
     }
 }
 
@@ -68,3 +90,6 @@ impl Persistent for StateTable {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
