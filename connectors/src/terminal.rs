@@ -32,7 +32,7 @@ impl Plugin for Stdin {
                 role: Role::Source,
                 doc: "At most once across a restart: what was read from standard input cannot be read again.",
                 options: &[],
-                delivery: None,
+                delivery: Some(Delivery::AtMostOnce),
             }],
         }
     }

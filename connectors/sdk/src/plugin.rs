@@ -35,7 +35,7 @@ pub struct RoleDescription {
     /// One paragraph for people: what it does and what it promises.
     pub doc: &'static str,
     pub options: &'static [ConfigOption],
-    /// For sinks.
+    /// Sinks say it; a source that says nothing has positions, and so each of its records arrives once.
     pub delivery: Option<Delivery>,
 }
 

@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use crate::error::ConnectorError;
 use crate::record::Batch;
 
-/// What a sink promises when the host stops at any moment and starts again.
+/// What a source or sink promises when the host stops at any moment and starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
+    /// What is lost on the way cannot be asked for again (sources without positions).
+    AtMostOnce,
     /// Nothing is lost; the records since the last commit may be written again.
     AtLeastOnce,
     /// The same, and writing a record again leaves the same result (an upsert by key).
@@ -22,6 +24,7 @@ pub enum Delivery {
 impl Delivery {
     pub fn name(self) -> &'static str {
         match self {
+            Delivery::AtMostOnce => "at-most-once",
             Delivery::AtLeastOnce => "at-least-once",
             Delivery::Idempotent => "idempotent",
             Delivery::Transactional => "transactional",

@@ -29,6 +29,13 @@ pub const SOURCE: &[ConfigOption] = &[
         doc: "go on at the end of the file as it grows, through rotation and truncation, and take up new files",
     },
     ConfigOption {
+        name: "on_truncate",
+        kind: Kind::Choice(&["restart", "fail"]),
+        presence: Presence::Default("\"restart\""),
+        doc: "a file that is cut or rewritten in place (logrotate's copytruncate): read it from its start, or fail, because \
+              lines that were written just before may be lost",
+    },
+    ConfigOption {
         name: "header",
         kind: Kind::Boolean,
         presence: Presence::Default("true"),
@@ -136,12 +143,21 @@ impl<'de> Deserialize<'de> for Types {
     }
 }
 
+/// What a file that was cut in place means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Truncation {
+    Restart,
+    Fail,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceOptions {
     pub path: String,
     pub format: Format,
     pub follow: bool,
+    pub on_truncate: Truncation,
     pub header: bool,
     pub columns: Option<Vec<String>>,
     pub delimiter: char,

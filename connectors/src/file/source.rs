@@ -1,11 +1,11 @@
 //! The file source: which files there are, and a reader that follows one of them.
 //!
-//! A position is device, inode, byte offset and a checksum of the file's beginning. On opening, the file is found
-//! again under its own name, beside it under a rotated one, or as a copy with the same beginning; otherwise what
-//! is there now is a new file and is read from its start. A file that was rotated twice while nobody looked is
-//! only found if it still lies in the same folder under some name; files that came and went between are not seen.
+//! A position is device, inode, birth time, byte offset and a checksum of the file's beginning. On opening, the file is
+//! found again under its own name, beside it under a rotated one, or as a copy with the same beginning; otherwise what
+//! is there now is a new file and is read from its start. Generations that rotation put between the one that was read
+//! and the current one are read in the order of their birth, as long as they still lie in the folder uncompressed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use millstream_sdk::source::{BadRecord, PollLimits, Polled, Position, Source, So
 use serde::{Deserialize, Serialize};
 
 use super::decode::{self, Decoder};
-use super::identity::{Head, Inode, find_sibling};
+use super::identity::{Head, Inode, born_ns, find_sibling, next_generation};
 use super::lines::{Blocks, Framing, MAX_RECORD_BYTES};
-use super::options::{Format, SourceOptions};
+use super::options::{Format, SourceOptions, Truncation};
 use crate::blocking::Blocking;
 
 /// How often a followed file is looked at for more.
@@ -132,6 +132,9 @@ struct Place {
     offset: u64,
     line: u64,
     head: Head,
+    /// When the file came to be, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    born_ns: Option<u64>,
 }
 
 impl Place {
@@ -139,6 +142,15 @@ impl Place {
         serde_json::to_vec(self)
             .map(|text| Position(Bytes::from(text)))
             .map_err(|error| ConnectorError::fatal("writing a file position").caused_by(error))
+    }
+
+    /// Whether that is the file: inodes are used again, so its birth must agree where it is known.
+    fn is_of(&self, metadata: &Metadata) -> bool {
+        let same_birth = match (self.born_ns, born_ns(metadata)) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => true,
+        };
+        Inode::of(metadata) == self.file && same_birth
     }
 
     fn decode(position: &Position) -> Result<Place, ConnectorError> {
@@ -155,6 +167,7 @@ struct Tail {
     /// Whether another file that appears at `path` continues this one.
     switches: bool,
     inode: Inode,
+    born_ns: Option<u64>,
     head: Head,
     blocks: Blocks,
     decoder: Option<Decoder>,
@@ -163,6 +176,8 @@ struct Tail {
     reported: u64,
     /// A successor was seen; the file is read to its end once more before the switch.
     rotated: bool,
+    /// The last read ended at the end of the file: before the next one it may have been rewritten in place.
+    waited: bool,
 }
 
 /// What there is to do at the end of the file.
@@ -170,7 +185,7 @@ enum AtEnd {
     Wait,
     Finish,
     GoOn,
-    Switch(File, Inode),
+    Switch(File),
 }
 
 impl Tail {
@@ -180,7 +195,7 @@ impl Tail {
         place: Option<Place>,
         switches: bool,
     ) -> Result<Tail, ConnectorError> {
-        let (file, place) = find(&path, place)?;
+        let (file, place) = find(&path, place, &options, switches)?;
         let offset = place.map_or(0, |place| place.offset);
         let failed = |error| file_error("opening", &path, error);
         let metadata = file.metadata().map_err(failed)?;
@@ -197,12 +212,14 @@ impl Tail {
             path,
             switches,
             inode: Inode::of(&metadata),
+            born_ns: born_ns(&metadata),
             head,
             blocks,
             decoder: None,
             line: 0,
             reported: offset,
             rotated: false,
+            waited: false,
         };
         if let Some(place) = place.filter(|place| place.offset > 0) {
             tail.prepare()?;
@@ -220,6 +237,11 @@ impl Tail {
         let mut bad = Vec::new();
         let mut at_end = false;
         let mut end_of_split = false;
+        if std::mem::take(&mut self.waited)
+            && !self.head.matches(self.blocks.file()).map_err(|error| self.failed("reading", error))?
+        {
+            self.truncated()?;
+        }
         loop {
             if self.prepare()? && self.take_records(limits, at_end, &mut values, &mut bad) {
                 break;
@@ -233,15 +255,18 @@ impl Tail {
             }
             match self.at_end()? {
                 AtEnd::GoOn => {}
-                AtEnd::Wait => break,
+                AtEnd::Wait => {
+                    self.waited = true;
+                    break;
+                }
                 AtEnd::Finish => at_end = true,
-                AtEnd::Switch(file, inode) => {
+                AtEnd::Switch(file) => {
                     // A last line without its end will not get one any more.
                     self.take_records(limits, true, &mut values, &mut bad);
                     if !self.blocks.window().is_empty() {
                         break;
                     }
-                    self.restart(file, inode)?;
+                    self.restart(file)?;
                 }
             }
         }
@@ -336,9 +361,7 @@ impl Tail {
     fn at_end(&mut self) -> Result<AtEnd, ConnectorError> {
         let metadata = self.blocks.file().metadata().map_err(|error| self.failed("looking at", error))?;
         if metadata.len() < self.blocks.offset() {
-            tracing::warn!(path = %self.path.display(), "file was truncated; reading it from its start");
-            let same = self.blocks.file().try_clone().map_err(|error| self.failed("opening", error))?;
-            self.restart(same, self.inode)?;
+            self.truncated()?;
             return Ok(AtEnd::GoOn);
         }
         if !self.options.follow {
@@ -348,28 +371,59 @@ impl Tail {
             use std::os::unix::fs::MetadataExt;
             return Ok(if metadata.nlink() == 0 { AtEnd::Finish } else { AtEnd::Wait });
         }
-        let successor = match File::open(&self.path) {
-            Ok(file) => file,
-            // Between the rename and the creation of the new file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(AtEnd::Wait),
-            Err(error) => return Err(self.failed("opening", error)),
-        };
-        let inode = Inode::of(&successor.metadata().map_err(|error| self.failed("looking at", error))?);
-        if inode == self.inode {
+        let Some(successor) = self.successor()? else {
+            self.rotated = false;
             return Ok(AtEnd::Wait);
-        }
+        };
         if !std::mem::replace(&mut self.rotated, true) {
             // The writer may have written more between our last read and its switch.
             return Ok(AtEnd::GoOn);
         }
-        Ok(AtEnd::Switch(successor, inode))
+        Ok(AtEnd::Switch(successor))
+    }
+
+    /// The file that continues this one, once rotation has made one. While it is empty, the writer may still be
+    /// writing to the old one.
+    fn successor(&self) -> Result<Option<File>, ConnectorError> {
+        let current = match File::open(&self.path) {
+            Ok(file) => file,
+            // Between the rename and the creation of the new file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("opening", error)),
+        };
+        let metadata = current.metadata().map_err(|error| self.failed("looking at", error))?;
+        if Inode::of(&metadata) == self.inode {
+            return Ok(None);
+        }
+        let between = match self.born_ns {
+            Some(born) => next_generation(&self.path, self.inode, born)
+                .map_err(|error| self.failed("looking for rotated files beside", error))?,
+            None => None,
+        };
+        if let Some(found) = between.filter(|found| found.path != self.path) {
+            return Ok(Some(found.file));
+        }
+        // Renamed meanwhile: the next look finds it under its new name.
+        let still = self.path.metadata().is_ok_and(|now| Inode::of(&now) == Inode::of(&metadata));
+        Ok((still && metadata.len() > 0).then_some(current))
+    }
+
+    /// The file was cut or rewritten in place: it begins anew, or that is an error.
+    fn truncated(&mut self) -> Result<(), ConnectorError> {
+        let offset = self.blocks.offset();
+        refuse_truncation(&self.options, &self.path, offset)?;
+        tracing::warn!(path = %self.path.display(), offset, "file was truncated; reading it from its start");
+        let same = self.blocks.file().try_clone().map_err(|error| self.failed("opening", error))?;
+        self.restart(same)
     }
 
     /// Starts at the beginning of the same file or of its successor.
-    fn restart(&mut self, file: File, inode: Inode) -> Result<(), ConnectorError> {
+    fn restart(&mut self, file: File) -> Result<(), ConnectorError> {
+        let metadata = file.metadata().map_err(|error| self.failed("looking at", error))?;
         self.head = Head::of(&file, 0).map_err(|error| self.failed("reading", error))?;
         self.blocks = Blocks::new(file, 0).map_err(|error| self.failed("reading", error))?;
-        self.inode = inode;
+        self.inode = Inode::of(&metadata);
+        self.born_ns = born_ns(&metadata);
         self.decoder = None;
         self.line = 0;
         self.rotated = false;
@@ -389,7 +443,8 @@ impl Tail {
                 Head::of(self.blocks.file(), offset).map_err(|error| self.failed("reading", error))?;
         }
         self.reported = offset;
-        Place { file: self.inode, offset, line: self.line, head: self.head }.encode().map(Some)
+        let Tail { inode, line, head, born_ns, .. } = *self;
+        Place { file: inode, offset, line, head, born_ns }.encode().map(Some)
     }
 
     fn lag_bytes(&self) -> Option<u64> {
@@ -403,7 +458,12 @@ impl Tail {
 }
 
 /// The file a place is in, and the place if it still holds there.
-fn find(path: &Path, place: Option<Place>) -> Result<(File, Option<Place>), ConnectorError> {
+fn find(
+    path: &Path,
+    place: Option<Place>,
+    options: &SourceOptions,
+    switches: bool,
+) -> Result<(File, Option<Place>), ConnectorError> {
     let failed = |error| file_error("opening", path, error);
     let current = File::open(path);
     let Some(place) = place else {
@@ -413,24 +473,55 @@ fn find(path: &Path, place: Option<Place>) -> Result<(File, Option<Place>), Conn
         Ok(file.metadata()?.len() >= place.offset && place.head.matches(file)?)
     };
     if let Ok(file) = &current
-        && Inode::of(&file.metadata().map_err(failed)?) == place.file
+        && place.is_of(&file.metadata().map_err(failed)?)
     {
         let file = current.map_err(failed)?;
         let holds = continues(&file).map_err(failed)?;
+        if !holds {
+            refuse_truncation(options, path, place.offset)?;
+            tracing::warn!(path = %path.display(), "file was rewritten in place; reading it from its start");
+        }
         return Ok((file, holds.then_some(place)));
     }
     if let Some(rotated) = find_sibling(path, place.file).map_err(failed)? {
-        let file = File::open(&rotated).map_err(|error| file_error("opening", &rotated, error))?;
-        if continues(&file).map_err(|error| file_error("reading", &rotated, error))? {
-            return Ok((file, Some(place)));
+        let failed = |error| file_error("reading", &rotated.path, error);
+        if place.is_of(&rotated.file.metadata().map_err(failed)?)
+            && continues(&rotated.file).map_err(failed)?
+        {
+            return Ok((rotated.file, Some(place)));
         }
     }
-    let file = current.map_err(failed)?;
-    let copy = place.head.bytes > 0 && continues(&file).map_err(failed)?;
-    if !copy {
-        tracing::info!(path = %path.display(), "another file than before; reading it from its start");
+    if let Ok(file) = &current
+        && place.head.bytes > 0
+        && continues(file).map_err(failed)?
+    {
+        return Ok((current.map_err(failed)?, Some(place)));
     }
-    Ok((file, copy.then_some(place)))
+    // It is gone. What rotation has left of its successors comes first.
+    let oldest = match place.born_ns.filter(|_| switches) {
+        Some(born) => next_generation(path, place.file, born).map_err(failed)?,
+        None => None,
+    };
+    let gone = "the file that was read last is gone; reading the next from its start";
+    if let Some(next) = oldest {
+        tracing::warn!(path = %path.display(), next = %next.path.display(), "{gone}");
+        return Ok((next.file, None));
+    }
+    let file = current.map_err(failed)?;
+    tracing::warn!(path = %path.display(), "{gone}");
+    Ok((file, None))
+}
+
+/// The error of a file that was cut in place, unless the options take that.
+fn refuse_truncation(options: &SourceOptions, path: &Path, offset: u64) -> Result<(), ConnectorError> {
+    match options.on_truncate {
+        Truncation::Restart => Ok(()),
+        Truncation::Fail => Err(ConnectorError::fatal(format!(
+            "{} was truncated or rewritten in place after {offset} bytes of it were read, so lines may be lost; let \
+             logrotate rename it (`create` in place of `copytruncate`), or set `on_truncate: restart`",
+            path.display()
+        ))),
+    }
 }
 
 /// Classes what the file system says.

@@ -178,3 +178,83 @@ async fn a_missing_file_says_so() {
     assert!(error.to_string().starts_with("opening "), "{error}");
     assert_eq!(error.class().name(), "config");
 }
+
+#[tokio::test]
+async fn generations_that_came_and_went_while_nobody_looked_are_read_in_order() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let rotated = |n: usize| folder.path().join(format!("app.log.{n}"));
+    append(&path, "one\n");
+    let config = json!({ "path": "app.log", "format": "lines", "follow": true });
+    let source = source("file", config, folder.path());
+    let splits = source.splits().await.unwrap();
+    let mut reader = source.open(&splits[0], None).await.unwrap();
+    let (_, position) = read_until(reader.as_mut(), |read, _| read.len() == 1).await;
+    drop(reader);
+    append(&path, "two\n");
+    for (round, line) in ["three\n", "four\n", "five\n"].iter().enumerate() {
+        // Births have the file system's clock: a few milliseconds apart.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        for n in (1..=round).rev() {
+            fs::rename(rotated(n), rotated(n + 1)).unwrap();
+        }
+        fs::rename(&path, rotated(1)).unwrap();
+        append(&path, line);
+    }
+    // Copies and compressed files are none of them.
+    fs::copy(rotated(1), folder.path().join("app.log.bak")).unwrap();
+    fs::write(folder.path().join("app.log.4.gz"), "no\n").unwrap();
+    let mut reader = source.open(&splits[0], position.clone()).await.unwrap();
+    let (read, _) = read_until(reader.as_mut(), |read, _| read.len() == 4).await;
+    assert_eq!(read, ["two", "three", "four", "five"]);
+    drop(reader);
+    // The one that was read is gone: the next is the oldest that is left.
+    fs::remove_file(rotated(3)).unwrap();
+    let mut reader = source.open(&splits[0], position).await.unwrap();
+    assert_eq!(read_until(reader.as_mut(), |read, _| read.len() == 3).await.0, ["three", "four", "five"]);
+}
+
+#[tokio::test]
+async fn a_file_rewritten_in_place_is_noticed_even_when_it_is_longer_and_refused_where_that_is_asked() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    append(&path, "one\n");
+    let config = json!({ "path": "app.log", "format": "lines", "follow": true });
+    let taking = source("file", config.clone(), folder.path());
+    let splits = taking.splits().await.unwrap();
+    let mut reader = taking.open(&splits[0], None).await.unwrap();
+    let (_, position) = read_until(reader.as_mut(), |read, _| read.len() == 1).await;
+    // To the end once more, so that the reader waits for growth.
+    assert!(
+        reader.poll(PollLimits { wait: std::time::Duration::ZERO, ..LIMITS }).await.unwrap().batch.is_empty()
+    );
+    fs::write(&path, "another and longer\n").unwrap();
+    assert_eq!(read_until(reader.as_mut(), |read, _| !read.is_empty()).await.0, ["another and longer"]);
+    let mut refusing = config;
+    refusing["on_truncate"] = json!("fail");
+    let refusing = source("file", refusing, folder.path());
+    let Err(error) = refusing.open(&splits[0], position).await else { panic!("it was rewritten") };
+    assert!(error.to_string().contains("truncated or rewritten in place after 4 bytes"), "{error}");
+    assert_eq!(error.class().name(), "fatal");
+}
+
+#[tokio::test]
+async fn an_empty_successor_does_not_end_the_old_file() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    append(&path, "one\n");
+    let config = json!({ "path": "app.log", "format": "lines", "follow": true });
+    let source = source("file", config, folder.path());
+    let splits = source.splits().await.unwrap();
+    let mut reader = source.open(&splits[0], None).await.unwrap();
+    read_until(reader.as_mut(), |read, _| read.len() == 1).await;
+    let rotated = folder.path().join("app.log.1");
+    fs::rename(&path, &rotated).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(reader.poll(LIMITS).await.unwrap().batch.is_empty());
+    // The writer has not been told yet.
+    append(&rotated, "two\n");
+    assert_eq!(read_until(reader.as_mut(), |read, _| !read.is_empty()).await.0, ["two"]);
+    append(&path, "three\n");
+    assert_eq!(read_until(reader.as_mut(), |read, _| !read.is_empty()).await.0, ["three"]);
+}
