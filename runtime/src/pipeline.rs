@@ -3,7 +3,7 @@
 //! Start order: topics → queries → sources and sinks; [`PipelineRun::stop`] goes the other way round. The same code
 //! runs on the embedded node and on any Kafka cluster. Left out: what each task does, and telling people about it.
 
-mod topics;
+pub mod topics;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,6 +71,16 @@ impl PipelineRun {
         checked: &Checked,
         until_done: bool,
     ) -> Result<(Self, Vec<String>), StartError> {
+        Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done).await
+    }
+
+    /// As [`PipelineRun::start`], with other sources and sinks than the file's.
+    pub async fn start_as(
+        client: Client,
+        checked: &Checked,
+        mut declaration: Declaration,
+        until_done: bool,
+    ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
         let mut engine = EngineConfig::default();
         if until_done {
@@ -79,7 +89,6 @@ impl PipelineRun {
             engine.idle_timeout = None;
         }
         let queries = Engine::start(client.clone(), engine, checked.plan.clone()).await?;
-        let mut declaration = Declaration::of(&checked.pipeline)?;
         for sink in &mut declaration.sinks {
             for topic in &mut sink.from {
                 *topic = checked.topic_of(topic).to_owned();
@@ -98,8 +107,8 @@ impl PipelineRun {
 
     /// Waits until everything that the bounded sources hold has gone through the queries and is in the sinks.
     pub async fn finish(&self) -> Result<(), EndError> {
-        if let Some(source) = self.worker.unbounded_sources().first() {
-            return Err(EndError::Unbounded(source.clone()));
+        if let Some(source) = self.worker.unbounded_sources().into_iter().next() {
+            return Err(EndError::Unbounded(source));
         }
         self.worker.sources_drained().await?;
         // In the order of the statements: a query reads only what earlier ones write.

@@ -8,4 +8,5 @@ mod crash;
 mod earthquakes;
 mod hostile;
 mod process;
+mod rotation;
 mod tidy;

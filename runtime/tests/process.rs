@@ -181,6 +181,10 @@ impl Seeded {
         let seed =
             std::env::var("MILLSTREAM_SEED").ok().map_or(default, |text| text.parse().expect("a number"));
         eprintln!("MILLSTREAM_SEED={seed}");
+        Seeded::new(seed)
+    }
+
+    pub fn new(seed: u64) -> Seeded {
         Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 

@@ -140,15 +140,10 @@ fn steps(node: &str, parts: &[pipeline::Step]) -> Result<Vec<Step>, DeclarationE
 }
 
 fn policy(pipeline: &Pipeline, node: &str, errors: &Errors) -> ErrorPolicy {
-    let then = match errors.then {
-        ErrorsThen::Fail => Then::Fail,
-        ErrorsThen::Skip => Then::Skip,
-        ErrorsThen::DeadLetter => {
-            let default = || format!("{}.{node}.dlq", pipeline.name);
-            Then::DeadLetter {
-                topic: errors.topic.as_ref().map_or_else(default, |topic| topic.value.clone()),
-            }
-        }
+    let then = match (errors.then, errors.dead_letters(&pipeline.name, node)) {
+        (_, Some(topic)) => Then::DeadLetter { topic },
+        (ErrorsThen::Skip, None) => Then::Skip,
+        (ErrorsThen::Fail | ErrorsThen::DeadLetter, None) => Then::Fail,
     };
     ErrorPolicy { retries: errors.retries.unwrap_or(DEFAULT_RETRIES), then }
 }

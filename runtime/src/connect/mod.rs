@@ -6,6 +6,8 @@
 
 mod worker;
 
+mod splits;
+
 mod source_task;
 
 mod sink_task;
@@ -28,4 +30,4 @@ pub use declaration::{Declaration, DeclarationError, ErrorPolicy, SinkDeclaratio
 pub use failure::TaskFailure;
 pub use status::{Role, TaskState, TaskStatus};
 pub use transform::{Chain, Step, StepError};
-pub use worker::{Progress, Worker, WorkerConfig};
+pub use worker::{NodeError, Progress, Target, UnknownNode, Worker, WorkerConfig};

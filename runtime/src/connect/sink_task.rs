@@ -1,8 +1,8 @@
 //! One sink, from its topics to its connector: fetch → convert → transform → write → commit.
 //!
 //! A transactional sink says itself how far it has come; for the others the group `connect-<pipeline>-<node>` does, and
-//! it shows everybody's progress. After any error the sink is opened anew and goes on from what is committed.
-//! Left out: partitions that are added while it runs (they are found at the next start).
+//! it shows everybody's progress. After any error the sink is opened anew and goes on from what is committed; the same
+//! happens when a topic has got more partitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,6 +62,16 @@ struct Attempt {
     opened: Option<Instant>,
     /// The finish request that was answered last.
     finished: u64,
+    /// When the topics' partitions were counted last.
+    counted: Instant,
+}
+
+/// Why an attempt ended in good order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    /// The topics have other partitions than when the sink was opened.
+    Repartitioned,
 }
 
 struct Place {
@@ -80,7 +90,8 @@ impl SinkTask {
             let commits = task.cell.commits(PART);
             let run = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&task).attempt()));
             let error = match run.await {
-                Ok(Ok(())) => return task.cell.set_state(TaskState::Stopped),
+                Ok(Ok(Ended::Stopped)) => return task.cell.set_state(TaskState::Stopped),
+                Ok(Ok(Ended::Repartitioned)) => continue,
                 Ok(Err(error)) => error,
                 Err(_) => TaskError::Panicked,
             };
@@ -94,7 +105,7 @@ impl SinkTask {
         }
     }
 
-    async fn attempt(self: Arc<Self>) -> Result<(), TaskError> {
+    async fn attempt(self: Arc<Self>) -> Result<Ended, TaskError> {
         let mut attempt = self.open().await?;
         self.cell.set_state(TaskState::Running);
         let outcome = self.pump(&mut attempt).await;
@@ -121,14 +132,16 @@ impl SinkTask {
             positions.extend(stored.into_iter().map(|(place, offset)| (place, offset.offset)));
         }
         let (consumer, places) = self.assign(&partitions, &positions, sink.delivery()).await?;
-        let (tally, opened, finished) = (Tally::default(), None, 0);
-        Ok(Attempt { sink, consumer, chain, dead_letters: None, places, tally, opened, finished })
+        let (tally, opened, finished, counted) = (Tally::default(), None, 0, Instant::now());
+        Ok(Attempt { sink, consumer, chain, dead_letters: None, places, tally, opened, finished, counted })
     }
 
     async fn partitions(&self) -> Result<Vec<sink::TopicPartition>, TaskError> {
         let mut partitions = Vec::new();
-        for topic in &self.declaration.from {
-            let layout = self.client.topic(topic).await?;
+        let names: Vec<&str> = self.declaration.from.iter().map(String::as_str).collect();
+        // Asked for anew: what the client knows may be minutes old.
+        for layout in self.client.admin().describe_topics(&names).await {
+            let layout = layout?;
             let count = i32::try_from(layout.partitions.len()).unwrap_or(i32::MAX);
             partitions.extend((0..count).map(|partition| sink::TopicPartition {
                 topic: Arc::clone(&layout.name),
@@ -177,10 +190,15 @@ impl SinkTask {
     }
 
     /// The loop of the whole thing.
-    async fn pump(&self, attempt: &mut Attempt) -> Result<(), TaskError> {
+    async fn pump(&self, attempt: &mut Attempt) -> Result<Ended, TaskError> {
         loop {
             if self.stop.is_cancelled() {
-                return self.commit(attempt, false).await;
+                self.commit(attempt, false).await?;
+                return Ok(Ended::Stopped);
+            }
+            if self.has_other_partitions(attempt).await? {
+                self.commit(attempt, false).await?;
+                return Ok(Ended::Repartitioned);
             }
             let wait = match attempt.opened {
                 Some(opened) => {
@@ -203,6 +221,16 @@ impl SinkTask {
                 self.cell.finished(finish.request);
             }
         }
+    }
+
+    /// Looks now and then whether a topic has got more partitions.
+    async fn has_other_partitions(&self, attempt: &mut Attempt) -> Result<bool, TaskError> {
+        if attempt.counted.elapsed() < self.config.partition_refresh {
+            return Ok(false);
+        }
+        attempt.counted = Instant::now();
+        let known = |place: &sink::TopicPartition| attempt.places.contains_key(&client_place(place));
+        Ok(self.partitions().await?.iter().any(|place| !known(place)))
     }
 
     /// Converts, transforms and writes a fetched piece.

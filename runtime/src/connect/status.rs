@@ -32,6 +32,8 @@ pub enum TaskState {
     /// A sink has committed everything it was asked to finish with.
     Finished,
     Stopped,
+    /// Told to stand still for a while.
+    Paused,
 }
 
 /// One source or sink.
@@ -135,6 +137,25 @@ impl Cell {
         if before != state {
             self.announce();
         }
+    }
+
+    /// The task is gone on purpose: nothing holds it up any more.
+    pub fn rest(&self, state: TaskState) {
+        let mut inner = self.inner.lock();
+        inner.held.clear();
+        inner.status.state = state;
+        inner.status.parts.values_mut().for_each(|part| part.state = state);
+        drop(inner);
+        self.announce();
+    }
+
+    /// The task begins anew; counters go on.
+    pub fn reset(&self) {
+        let mut inner = self.inner.lock();
+        inner.status.parts.clear();
+        inner.status.state = TaskState::Starting;
+        drop(inner);
+        self.announce();
     }
 
     pub fn update_part(&self, id: &str, update: impl FnOnce(&mut PartStatus)) {

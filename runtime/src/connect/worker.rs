@@ -1,7 +1,7 @@
-//! Owns the tasks of one pipeline's sources and sinks: starts them, watches them, stops them.
+//! Owns the sources and sinks of one pipeline: starts, watches, pauses, replaces and stops them, each by itself.
 //!
-//! A task per split and per sink; each restarts itself. The worker's own task per source lists its splits and keeps a
-//! bounded number of them open.
+//! A task per source and per sink; each restarts itself. What is paused or stopped has no task and goes on later from
+//! what is committed. Operations on one node at a time are its caller's to order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,30 +9,21 @@ use std::time::Duration;
 
 use millstream_client::{Client, TopicPartition};
 use millstream_sdk::sink::Delivery;
-use millstream_sdk::source::{Source, Split};
+use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::declaration::{Declaration, SinkDeclaration, SourceDeclaration};
 use super::failure::{TaskError, TaskFailure};
 use super::offsets;
 use super::sink_task::{Finish, SinkTask, high_watermarks};
-use super::source_task::{Ended, SourceTask};
+use super::splits::Splits;
 use super::status::{Cell, Role, TaskState, TaskStatus};
 use super::transform::Chain;
 
-/// Most splits of one source that are read at the same time.
-const MAX_OPEN_SPLITS: usize = 16;
-
-/// How often a source that has no end is asked for new splits.
-const SPLIT_REFRESH: Duration = Duration::from_secs(2);
-
-/// How long tasks have to commit and close when the worker stops.
+/// How long a task has to commit and close before it is dropped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the status calls the part of a source that lists its splits.
-const LISTING: &str = "listing splits";
 
 /// Limits and intervals of every task.
 #[derive(Debug, Clone)]
@@ -43,6 +34,8 @@ pub struct WorkerConfig {
     pub transaction_bytes: u64,
     pub poll_records: usize,
     pub poll_bytes: usize,
+    /// How often a sink looks whether its topics have got more partitions.
+    pub partition_refresh: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -53,6 +46,7 @@ impl Default for WorkerConfig {
             transaction_bytes: 32 << 20,
             poll_records: 16_384,
             poll_bytes: 1 << 20,
+            partition_refresh: Duration::from_secs(10),
         }
     }
 }
@@ -75,16 +69,53 @@ pub struct Progress {
     pub records_ahead: u64,
 }
 
+/// What a person wants of a source or sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    Running,
+    /// Stands still, and is about to go on.
+    Paused,
+    /// Stands still; its positions may be changed.
+    Stopped,
+}
+
 /// The running sources and sinks of one pipeline. Dropping it stops them at once; [`Worker::stop`] lets them commit.
 pub struct Worker {
     client: Client,
-    declaration: Declaration,
-    cells: Vec<Cell>,
-    unbounded: Vec<String>,
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
+    pipeline: String,
+    config: WorkerConfig,
+    nodes: Mutex<BTreeMap<String, Node>>,
     finish: watch::Sender<Finish>,
-    changed: watch::Receiver<u64>,
+    announce: watch::Sender<u64>,
+}
+
+/// One source or sink.
+struct Node {
+    declaration: NodeDeclaration,
+    cell: Cell,
+    running: Option<Running>,
+    /// Order of declaration.
+    place: usize,
+}
+
+#[derive(Clone)]
+enum NodeDeclaration {
+    Source { declaration: Arc<SourceDeclaration>, is_bounded: bool },
+    Sink(Arc<SinkDeclaration>),
+}
+
+struct Running {
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+/// There is no source or sink of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pipeline {pipeline} has no source or sink `{node}`")]
+pub struct UnknownNode {
+    pub pipeline: String,
+    pub node: String,
 }
 
 impl Worker {
@@ -95,32 +126,30 @@ impl Worker {
         declaration: Declaration,
         config: WorkerConfig,
     ) -> Result<Worker, TaskFailure> {
-        let (announce, changed) = watch::channel(0);
-        let (finish, _) = watch::channel(Finish::default());
-        let mut worker = Worker {
+        let worker = Worker {
             client,
-            declaration: declaration.clone(),
-            cells: Vec::new(),
-            unbounded: Vec::new(),
-            tasks: JoinSet::new(),
-            stop: CancellationToken::new(),
-            finish,
-            changed,
+            pipeline: declaration.pipeline,
+            config,
+            nodes: Mutex::default(),
+            finish: watch::channel(Finish::default()).0,
+            announce: watch::channel(0).0,
         };
-        if !declaration.sources.is_empty() {
-            offsets::ensure_topic(&worker.client).await.map_err(|error| error.of("sources"))?;
-        }
-        for source in declaration.sources {
-            worker.start_source(source, &config, &announce)?;
-        }
-        for sink in declaration.sinks {
-            worker.start_sink(sink, &config, &announce)?;
+        // All are checked before any is started.
+        let sources = declaration.sources.into_iter().map(|source| worker.source(source));
+        let sinks = declaration.sinks.into_iter().map(|sink| worker.sink(sink));
+        let nodes = sources.chain(sinks).collect::<Result<Vec<_>, _>>()?;
+        for (place, (name, mut node)) in nodes.into_iter().enumerate() {
+            node.place = place;
+            worker.ensure_offsets(&name, &node).await?;
+            worker.launch(&mut node)?;
+            worker.nodes.lock().insert(name, node);
         }
         Ok(worker)
     }
 
+    /// In order of declaration, sources first.
     pub fn status(&self) -> Vec<TaskStatus> {
-        self.cells.iter().map(Cell::status).collect()
+        self.cells().iter().map(Cell::status).collect()
     }
 
     pub fn progress(&self) -> Progress {
@@ -144,8 +173,10 @@ impl Worker {
     }
 
     /// The sources that never end.
-    pub fn unbounded_sources(&self) -> &[String] {
-        &self.unbounded
+    pub fn unbounded_sources(&self) -> Vec<String> {
+        let unbounded =
+            |node: &Node| matches!(node.declaration, NodeDeclaration::Source { is_bounded: false, .. });
+        self.nodes.lock().iter().filter(|(_, node)| unbounded(node)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Resolves once every source is at its end and all it read is committed. Fails as soon as a task has failed in a
@@ -174,37 +205,130 @@ impl Worker {
     }
 
     /// Lets every task commit what it has and close; tasks that take too long are dropped, which loses nothing.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_PATIENCE, all).await.is_err() {
-            tracing::warn!(
-                pipeline = self.declaration.pipeline,
-                "tasks did not stop in time and were dropped"
-            );
+    pub async fn stop(&self) {
+        let mut running: Vec<_> = self
+            .nodes
+            .lock()
+            .iter_mut()
+            .filter_map(|(name, node)| Some((name.clone(), node.running.take()?)))
+            .collect();
+        running.iter().for_each(|(_, running)| running.stop.cancel());
+        for (name, running) in running.drain(..) {
+            self.wait_for_stop(&name, running).await;
+        }
+    }
+
+    /// Lets a node's task commit and end, or starts it again: as its target says.
+    pub async fn set_target(&self, name: &str, target: Target) -> Result<(), NodeError> {
+        let known = |nodes: &mut BTreeMap<String, Node>| {
+            nodes.get_mut(name).map(|node| node.running.take()).ok_or_else(|| self.unknown(name))
+        };
+        if target == Target::Running {
+            let mut nodes = self.nodes.lock();
+            let node = nodes.get_mut(name).ok_or_else(|| self.unknown(name))?;
+            if node.running.is_none() {
+                node.cell.reset();
+                self.launch(node)?;
+            }
+            return Ok(());
+        }
+        let running = known(&mut self.nodes.lock())?;
+        if let Some(running) = running {
+            running.stop.cancel();
+            self.wait_for_stop(name, running).await;
+        }
+        if let Some(node) = self.nodes.lock().get(name) {
+            node.cell.rest(if target == Target::Paused { TaskState::Paused } else { TaskState::Stopped });
+        }
+        Ok(())
+    }
+
+    /// Stops a node's task and starts it anew from what is committed.
+    pub async fn restart(&self, name: &str) -> Result<(), NodeError> {
+        self.set_target(name, Target::Stopped).await?;
+        self.set_target(name, Target::Running).await
+    }
+
+    /// Adds a source, or puts it in the place of the one of that name, which goes on at its positions.
+    pub async fn put_source(&self, source: SourceDeclaration, target: Target) -> Result<(), NodeError> {
+        let (name, node) = self.source(source)?;
+        self.put(name, node, target).await
+    }
+
+    /// As [`Worker::put_source`].
+    pub async fn put_sink(&self, sink: SinkDeclaration, target: Target) -> Result<(), NodeError> {
+        let (name, node) = self.sink(sink)?;
+        self.put(name, node, target).await
+    }
+
+    /// Stops a node and forgets it. Its positions stay.
+    pub async fn remove(&self, name: &str) -> Result<(), NodeError> {
+        self.set_target(name, Target::Stopped).await?;
+        self.nodes.lock().remove(name);
+        Ok(())
+    }
+
+    async fn put(&self, name: String, mut node: Node, target: Target) -> Result<(), NodeError> {
+        self.ensure_offsets(&name, &node).await?;
+        node.place = self.nodes.lock().values().map(|node| node.place + 1).max().unwrap_or(0);
+        if self.nodes.lock().contains_key(&name) {
+            self.set_target(&name, Target::Stopped).await?;
+        }
+        let mut nodes = self.nodes.lock();
+        if let Some(before) = nodes.get(&name) {
+            node.place = before.place;
+        }
+        match target {
+            Target::Running => self.launch(&mut node)?,
+            Target::Paused => node.cell.rest(TaskState::Paused),
+            Target::Stopped => node.cell.rest(TaskState::Stopped),
+        }
+        nodes.insert(name, node);
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> UnknownNode {
+        UnknownNode { pipeline: self.pipeline.clone(), node: name.to_owned() }
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let nodes = self.nodes.lock();
+        let mut cells: Vec<_> = nodes.values().map(|node| (node.place, node.cell.clone())).collect();
+        cells.sort_by_key(|(place, _)| *place);
+        cells.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    async fn wait_for_stop(&self, name: &str, mut running: Running) {
+        if tokio::time::timeout(STOP_PATIENCE, &mut running.task).await.is_err() {
+            tracing::warn!(pipeline = self.pipeline, node = name, "did not stop in time and was dropped");
         }
     }
 
     async fn wait(&self, done: impl Fn(&Cell, &TaskStatus) -> bool) -> Result<(), TaskFailure> {
-        let mut changed = self.changed.clone();
+        let mut changed = self.announce.subscribe();
         loop {
             changed.borrow_and_update();
-            if let Some(failure) = self.cells.iter().find_map(Cell::failure) {
+            let cells = self.cells();
+            if let Some(failure) = cells.iter().find_map(Cell::failure) {
                 return Err(failure);
             }
-            if !self.cells.is_empty() && self.cells.iter().all(|cell| done(cell, &cell.status())) {
-                return Ok(());
-            }
-            if self.cells.is_empty() || changed.changed().await.is_err() {
+            if cells.iter().all(|cell| done(cell, &cell.status())) || changed.changed().await.is_err() {
                 return Ok(());
             }
         }
     }
 
     async fn sink_ends(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
+        let topics: HashSet<String> = {
+            let nodes = self.nodes.lock();
+            let sinks = nodes.values().filter_map(|node| match &node.declaration {
+                NodeDeclaration::Sink(sink) => Some(sink.from.iter().cloned()),
+                NodeDeclaration::Source { .. } => None,
+            });
+            sinks.flatten().collect()
+        };
         let mut places = Vec::new();
-        let topics: HashSet<&String> = self.declaration.sinks.iter().flat_map(|sink| &sink.from).collect();
-        for topic in topics {
+        for topic in &topics {
             let layout = self.client.topic(topic).await?;
             let count = i32::try_from(layout.partitions.len()).unwrap_or(i32::MAX);
             places
@@ -214,72 +338,76 @@ impl Worker {
         Ok(places.into_iter().zip(ends).collect())
     }
 
-    fn start_source(
-        &mut self,
-        source: SourceDeclaration,
-        config: &WorkerConfig,
-        announce: &watch::Sender<u64>,
-    ) -> Result<(), TaskFailure> {
+    async fn ensure_offsets(&self, name: &str, node: &Node) -> Result<(), TaskFailure> {
+        match node.declaration {
+            NodeDeclaration::Source { .. } => {
+                offsets::ensure_topic(&self.client).await.map_err(|error| error.of(name))
+            }
+            NodeDeclaration::Sink(_) => Ok(()),
+        }
+    }
+
+    /// Configures a source without starting it: what is wrong with it shows here.
+    fn source(&self, source: SourceDeclaration) -> Result<(String, Node), TaskFailure> {
         let configuring = |error: TaskError| error.of(&source.name);
         Chain::compile(&source.steps).map_err(|error| configuring(error.into()))?;
         let made = source.plugin.source(&source.settings, &source.surroundings);
         let made = made.map_err(|error| configuring(TaskError::connector("configuring")(error)))?;
-        if !made.is_bounded() {
-            self.unbounded.push(source.name.clone());
-        }
-        let plugin = source.plugin.describe().name;
-        let cell = self.cell(&source.name, Role::Source, plugin, "exactly-once", announce);
-        let splits = Splits {
-            client: self.client.clone(),
-            pipeline: self.declaration.pipeline.clone(),
-            declaration: Arc::new(source),
-            source: Arc::from(made),
-            cell,
-            stop: self.stop.clone(),
-            config: config.clone(),
-        };
-        self.tasks.spawn(splits.run());
-        Ok(())
+        let description = source.plugin.describe();
+        let role = description.role(millstream_sdk::plugin::Role::Source);
+        let delivery = role.and_then(|role| role.delivery).unwrap_or(Delivery::Transactional);
+        let name = source.name.clone();
+        let cell = self.cell(&name, Role::Source, description.name, delivery);
+        let declaration =
+            NodeDeclaration::Source { is_bounded: made.is_bounded(), declaration: Arc::new(source) };
+        Ok((name, Node { declaration, cell, running: None, place: 0 }))
     }
 
-    fn start_sink(
-        &mut self,
-        sink: SinkDeclaration,
-        config: &WorkerConfig,
-        announce: &watch::Sender<u64>,
-    ) -> Result<(), TaskFailure> {
+    fn sink(&self, sink: SinkDeclaration) -> Result<(String, Node), TaskFailure> {
         let configuring = |error: TaskError| error.of(&sink.name);
         Chain::compile(&sink.steps).map_err(|error| configuring(error.into()))?;
         let made = sink.plugin.sink(&sink.settings, &sink.surroundings);
         let made = made.map_err(|error| configuring(TaskError::connector("configuring")(error)))?;
-        let delivery = match made.delivery() {
-            Delivery::Transactional => "exactly-once",
-            other => other.name(),
+        let name = sink.name.clone();
+        let cell = self.cell(&name, Role::Sink, sink.plugin.describe().name, made.delivery());
+        let declaration = NodeDeclaration::Sink(Arc::new(sink));
+        Ok((name, Node { declaration, cell, running: None, place: 0 }))
+    }
+
+    fn launch(&self, node: &mut Node) -> Result<(), TaskFailure> {
+        let stop = CancellationToken::new();
+        let (client, pipeline, config) = (self.client.clone(), self.pipeline.clone(), self.config.clone());
+        let (cell, token) = (node.cell.clone(), stop.clone());
+        let task = match &node.declaration {
+            NodeDeclaration::Source { declaration, .. } => {
+                // Made anew: a source may hold what belongs to its last run.
+                let made = declaration.plugin.source(&declaration.settings, &declaration.surroundings);
+                let made =
+                    made.map_err(|error| TaskError::connector("configuring")(error).of(&declaration.name))?;
+                let declaration = Arc::clone(declaration);
+                let source = Arc::from(made);
+                tokio::spawn(
+                    Splits { client, pipeline, declaration, source, cell, stop: token, config }.run(),
+                )
+            }
+            NodeDeclaration::Sink(declaration) => {
+                let (declaration, finish) = (Arc::clone(declaration), self.finish.subscribe());
+                tokio::spawn(
+                    SinkTask { client, pipeline, declaration, cell, stop: token, finish, config }.run(),
+                )
+            }
         };
-        let plugin = sink.plugin.describe().name;
-        let task = SinkTask {
-            client: self.client.clone(),
-            pipeline: self.declaration.pipeline.clone(),
-            cell: self.cell(&sink.name, Role::Sink, plugin, delivery, announce),
-            declaration: Arc::new(sink),
-            stop: self.stop.clone(),
-            finish: self.finish.subscribe(),
-            config: config.clone(),
-        };
-        self.tasks.spawn(task.run());
+        node.running = Some(Running { stop, task: AbortOnDropHandle::new(task) });
         Ok(())
     }
 
-    fn cell(
-        &mut self,
-        node: &str,
-        role: Role,
-        plugin: &str,
-        delivery: &str,
-        announce: &watch::Sender<u64>,
-    ) -> Cell {
+    fn cell(&self, node: &str, role: Role, plugin: &str, delivery: Delivery) -> Cell {
+        let delivery = match delivery {
+            Delivery::Transactional => "exactly-once",
+            other => other.name(),
+        };
         let status = TaskStatus {
-            pipeline: self.declaration.pipeline.clone(),
+            pipeline: self.pipeline.clone(),
             node: node.to_owned(),
             role,
             plugin: plugin.to_owned(),
@@ -294,102 +422,15 @@ impl Worker {
             last_error: None,
             parts: BTreeMap::new(),
         };
-        let cell = Cell::new(status, announce.clone());
-        self.cells.push(cell.clone());
-        cell
+        Cell::new(status, self.announce.clone())
     }
 }
 
-/// Lists the splits of one source and runs a task for each.
-struct Splits {
-    client: Client,
-    pipeline: String,
-    declaration: Arc<SourceDeclaration>,
-    source: Arc<dyn Source>,
-    cell: Cell,
-    stop: CancellationToken,
-    config: WorkerConfig,
-}
-
-impl Splits {
-    async fn run(self) {
-        let mut known = HashSet::new();
-        let mut waiting = Vec::new();
-        let mut running: JoinSet<Ended> = JoinSet::new();
-        let mut attempt = 0;
-        loop {
-            let pause = match self.list(&mut known, &mut waiting).await {
-                Ok(()) => {
-                    attempt = 0;
-                    self.cell.recovered(LISTING);
-                    SPLIT_REFRESH
-                }
-                Err(error) => {
-                    attempt += 1;
-                    self.cell.failed(LISTING, &error, attempt, self.declaration.on_error.retries);
-                    tracing::warn!(node = self.declaration.name, %error, attempt, "listing splits failed");
-                    error.pause(attempt)
-                }
-            };
-            let is_listed = attempt == 0;
-            while running.len() < MAX_OPEN_SPLITS
-                && let Some(split) = waiting.pop()
-            {
-                running.spawn(self.task(split).run());
-            }
-            if is_listed && self.source.is_bounded() {
-                return self.drain(running, waiting).await;
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return self.finish(running).await,
-                () = tokio::time::sleep(pause) => {}
-            }
-            while running.try_join_next().is_some() {}
-        }
-    }
-
-    /// Adds the splits that are new, so that `waiting` gives them in their order from its end.
-    async fn list(&self, known: &mut HashSet<String>, waiting: &mut Vec<Split>) -> Result<(), TaskError> {
-        let listed = self.source.splits().await.map_err(TaskError::connector("listing splits"))?;
-        for split in listed.into_iter().rev() {
-            if known.insert(split.id.clone()) {
-                self.cell.update_part(&split.id, |part| part.label.clone_from(&split.label));
-                waiting.push(split);
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs all splits of a bounded source to their ends.
-    async fn drain(&self, mut running: JoinSet<Ended>, mut waiting: Vec<Split>) {
-        let mut all_drained = true;
-        while let Some(ended) = running.join_next().await {
-            all_drained &= matches!(ended, Ok(Ended::Drained));
-            if !self.stop.is_cancelled()
-                && let Some(split) = waiting.pop()
-            {
-                running.spawn(self.task(split).run());
-            }
-        }
-        let is_done = all_drained && waiting.is_empty();
-        self.cell.set_state(if is_done { TaskState::Drained } else { TaskState::Stopped });
-    }
-
-    async fn finish(&self, mut running: JoinSet<Ended>) {
-        while running.join_next().await.is_some() {}
-        self.cell.set_state(TaskState::Stopped);
-    }
-
-    fn task(&self, split: Split) -> SourceTask {
-        SourceTask {
-            client: self.client.clone(),
-            pipeline: self.pipeline.clone(),
-            declaration: Arc::clone(&self.declaration),
-            source: Arc::clone(&self.source),
-            split,
-            cell: self.cell.clone(),
-            stop: self.stop.clone(),
-            config: self.config.clone(),
-        }
-    }
+/// Why a node could not be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Unknown(#[from] UnknownNode),
+    #[error(transparent)]
+    Failure(#[from] TaskFailure),
 }

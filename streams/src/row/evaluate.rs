@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{
     ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray, new_null_array,
@@ -197,8 +196,7 @@ fn metadata_column<'a>(field: &Field, rows: impl Iterator<Item = &'a RowView<'a>
         Field::Partition => Arc::new(Int32Array::from_iter(rows.map(|row| row.partition))),
         Field::Offset => Arc::new(Int64Array::from_iter(rows.map(|row| row.offset))),
         Field::Now => {
-            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-            let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+            let now_ms = super::clock::now_ms();
             Arc::new(TimestampMillisecondArray::from_iter_values(rows.map(|_| now_ms)))
         }
         Field::Topic | Field::Value(_) => Arc::new(StringArray::from_iter_values(rows.map(|row| row.topic))),

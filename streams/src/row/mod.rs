@@ -2,6 +2,7 @@
 //! `timestamp:` options of connectors. What an expression gives for a record depends on that record alone, never on
 //! which others happen to share its batch. Leaves out aggregates, subqueries and anything that keeps state.
 
+pub mod clock;
 mod compile;
 mod evaluate;
 mod fields;

@@ -1,0 +1,130 @@
+//! One source: lists its splits, keeps a bounded number of them open, and runs a task for each.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_client::Client;
+use millstream_sdk::source::{Source, Split};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::declaration::SourceDeclaration;
+use super::failure::TaskError;
+use super::source_task::{Ended, SourceTask};
+use super::status::{Cell, TaskState};
+use super::worker::WorkerConfig;
+
+/// Most splits of one source that are read at the same time.
+const MAX_OPEN_SPLITS: usize = 16;
+
+/// How often a source that has no end is asked for new splits.
+const SPLIT_REFRESH: Duration = Duration::from_secs(2);
+
+/// What the status calls the part of a source that lists its splits.
+const LISTING: &str = "listing splits";
+
+/// Lists the splits of one source and runs a task for each.
+pub struct Splits {
+    pub client: Client,
+    pub pipeline: String,
+    pub declaration: Arc<SourceDeclaration>,
+    pub source: Arc<dyn Source>,
+    pub cell: Cell,
+    pub stop: CancellationToken,
+    pub config: WorkerConfig,
+}
+
+impl Splits {
+    pub async fn run(self) {
+        let mut known = HashSet::new();
+        let mut waiting = Vec::new();
+        let mut running: JoinSet<(String, Ended)> = JoinSet::new();
+        let mut attempt = 0;
+        loop {
+            let pause = match self.list(&mut known, &mut waiting).await {
+                Ok(()) => {
+                    attempt = 0;
+                    self.cell.recovered(LISTING);
+                    SPLIT_REFRESH
+                }
+                Err(error) => {
+                    attempt += 1;
+                    self.cell.failed(LISTING, &error, attempt, self.declaration.on_error.retries);
+                    tracing::warn!(node = self.declaration.name, %error, attempt, "listing splits failed");
+                    error.pause(attempt)
+                }
+            };
+            let is_listed = attempt == 0;
+            while running.len() < MAX_OPEN_SPLITS
+                && let Some(split) = waiting.pop()
+            {
+                running.spawn(self.run_split(split));
+            }
+            if is_listed && self.source.is_bounded() {
+                return self.drain(running, waiting).await;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return self.finish(running).await,
+                () = tokio::time::sleep(pause) => {}
+            }
+            while let Some(ended) = running.try_join_next() {
+                // An id that is listed again after its end is another split: inodes are used again.
+                if let Ok((id, Ended::Drained)) = ended {
+                    known.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Adds the splits that are new, so that `waiting` gives them in their order from its end.
+    async fn list(&self, known: &mut HashSet<String>, waiting: &mut Vec<Split>) -> Result<(), TaskError> {
+        let listed = self.source.splits().await.map_err(TaskError::connector("listing splits"))?;
+        for split in listed.into_iter().rev() {
+            if known.insert(split.id.clone()) {
+                self.cell.update_part(&split.id, |part| part.label.clone_from(&split.label));
+                waiting.push(split);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs all splits of a bounded source to their ends.
+    async fn drain(&self, mut running: JoinSet<(String, Ended)>, mut waiting: Vec<Split>) {
+        let mut all_drained = true;
+        while let Some(ended) = running.join_next().await {
+            all_drained &= matches!(ended, Ok((_, Ended::Drained)));
+            if !self.stop.is_cancelled()
+                && let Some(split) = waiting.pop()
+            {
+                running.spawn(self.run_split(split));
+            }
+        }
+        let is_done = all_drained && waiting.is_empty();
+        self.cell.set_state(if is_done { TaskState::Drained } else { TaskState::Stopped });
+    }
+
+    async fn finish(&self, mut running: JoinSet<(String, Ended)>) {
+        while running.join_next().await.is_some() {}
+        self.cell.set_state(TaskState::Stopped);
+    }
+
+    fn run_split(&self, split: Split) -> impl Future<Output = (String, Ended)> + Send + use<> {
+        let id = split.id.clone();
+        let task = self.task(split);
+        async move { (id, task.run().await) }
+    }
+
+    fn task(&self, split: Split) -> SourceTask {
+        SourceTask {
+            client: self.client.clone(),
+            pipeline: self.pipeline.clone(),
+            declaration: Arc::clone(&self.declaration),
+            source: Arc::clone(&self.source),
+            split,
+            cell: self.cell.clone(),
+            stop: self.stop.clone(),
+            config: self.config.clone(),
+        }
+    }
+}
