@@ -11,3 +11,5 @@ pub mod http;
 pub mod config;
 
 pub mod connect;
+
+pub mod case;

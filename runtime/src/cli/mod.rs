@@ -13,6 +13,7 @@ mod run;
 mod schema;
 mod server;
 mod stop;
+mod test;
 mod topic;
 mod transaction;
 mod validate;
@@ -47,6 +48,8 @@ enum Command {
     Server(server::Arguments),
     /// Check pipeline files without starting anything.
     Validate(validate::Arguments),
+    /// Run the cases of pipeline files in memory.
+    Test(test::Arguments),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Arguments),
     /// Send lines to a topic.
@@ -115,6 +118,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Server(arguments) => server::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
         Command::Produce(arguments) => produce::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

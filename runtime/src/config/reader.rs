@@ -106,6 +106,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub fn boolean(&mut self, key: &'static str, report: &mut Report) -> Option<bool> {
+        let node = self.node(key)?;
+        match &node.data {
+            Data::Scalar(scalar) if matches!(scalar.typed(), Typed::Boolean(_)) => {
+                Some(scalar.typed() == Typed::Boolean(true))
+            }
+            _ => {
+                report.error(&node.location, format!("\"{key}\" must be true or false, not {}", shown(node)));
+                None
+            }
+        }
+    }
+
     /// Reports every key that nobody asked for.
     pub fn finish(self, report: &mut Report) {
         for entry in self.entries {

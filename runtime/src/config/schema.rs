@@ -192,7 +192,12 @@ fn case() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "required": ["value"],
-                "properties": { "key": {}, "value": {}, "timestamp": { "type": "string" } }
+                "properties": {
+                    "key": {},
+                    "value": {},
+                    "timestamp": { "type": "string" },
+                    "headers": { "type": "object", "additionalProperties": { "type": "string" } }
+                }
             }
         }
     });
@@ -202,7 +207,9 @@ fn case() -> Value {
         "required": ["name", "expect"],
         "properties": {
             "name": { "type": "string" },
-            "at": { "type": "string", "format": "date-time" },
+            "at": { "type": "string", "format": "date-time", "description": "Where the clock stands." },
+            "exact": { "type": "boolean", "description": "Expected objects name all fields.", "default": false },
+            "ordered": { "type": "boolean", "description": "Records come in this order.", "default": false },
             "given": records,
             "expect": records
         }

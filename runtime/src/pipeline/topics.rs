@@ -6,7 +6,7 @@ use millstream_client::Client;
 use millstream_client::admin::{Admin, AdminError, ConfigResource, NewTopic};
 use millstream_protocol::ErrorCode;
 
-use crate::config::pipeline::{Checked, Errors, ErrorsThen, Pipeline, TopicPart};
+use crate::config::pipeline::{Checked, Pipeline, TopicPart};
 
 /// Why the topics are not as the pipeline needs them.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,19 @@ pub async fn prepare(client: &Client, checked: &Checked) -> Result<Vec<String>, 
     Ok(warnings)
 }
 
+/// Makes a topic that nothing declares exist.
+pub async fn ensure(client: &Client, name: &str) -> Result<(), AdminError> {
+    let admin = client.admin();
+    for created in admin.create_topics(&[NewTopic::new(name, -1)], false).await {
+        match created {
+            Ok(_) => drop(admin.wait_for_topic(name).await?),
+            Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 fn wanted_topics(checked: &Checked) -> BTreeMap<String, Wanted<'_>> {
     let pipeline = &checked.pipeline;
     let mut wanted: BTreeMap<String, Wanted<'_>> = BTreeMap::new();
@@ -74,12 +87,7 @@ fn wanted_topics(checked: &Checked) -> BTreeMap<String, Wanted<'_>> {
 fn dead_letter_topics(pipeline: &Pipeline) -> Vec<String> {
     let sources = pipeline.sources.iter().map(|source| (&source.name, &source.errors));
     let sinks = pipeline.sinks.iter().map(|sink| (&sink.name, &sink.errors));
-    let topic = |(name, errors): (&String, &Errors)| {
-        let default = || format!("{}.{name}.dlq", pipeline.name);
-        (errors.then == ErrorsThen::DeadLetter)
-            .then(|| errors.topic.as_ref().map_or_else(default, |topic| topic.value.clone()))
-    };
-    sources.chain(sinks).filter_map(topic).collect()
+    sources.chain(sinks).filter_map(|(name, errors)| errors.dead_letters(&pipeline.name, name)).collect()
 }
 
 fn new_topic(name: &str, wanted: &Wanted<'_>) -> NewTopic {

@@ -1,6 +1,7 @@
 //! The real binary in a temporary directory: what it prints, writes and returns.
 
 mod bench;
+mod cases;
 mod cluster;
 mod pipelines;
 mod server;

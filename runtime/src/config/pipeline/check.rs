@@ -99,9 +99,12 @@ fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     check_names(pipeline, report);
     check_dead_letters(pipeline, report);
     for case in &pipeline.cases {
-        for (topic, _) in case.given.iter().chain(&case.expect) {
-            check_topic_known(topic, &known, open_ended, report);
-        }
+        let sources = pipeline.sources.iter().map(|source| source.name.clone());
+        let sinks = pipeline.sinks.iter().map(|sink| sink.name.clone());
+        let given: Vec<String> = known.iter().cloned().chain(sources).collect();
+        let expected: Vec<String> = known.iter().cloned().chain(sinks).collect();
+        case.given.iter().for_each(|(place, _)| check_topic_known(place, &given, open_ended, report));
+        case.expect.iter().for_each(|(place, _)| check_topic_known(place, &expected, open_ended, report));
     }
 }
 
@@ -267,9 +270,9 @@ fn topics_known(pipeline: &Pipeline, plan: Option<&Plan>) -> Vec<String> {
         known.extend(plan.relations().map(str::to_owned));
         known.extend(plan.topics().into_iter().map(|topic| topic.name));
     }
-    for errors in pipeline.sources.iter().map(|source| &source.errors) {
-        known.extend(errors.topic.iter().map(|topic| topic.value.clone()));
-    }
+    let sources = pipeline.sources.iter().map(|source| (&source.name, &source.errors));
+    let sinks = pipeline.sinks.iter().map(|sink| (&sink.name, &sink.errors));
+    known.extend(sources.chain(sinks).filter_map(|(name, errors)| errors.dead_letters(&pipeline.name, name)));
     known.sort();
     known.dedup();
     known

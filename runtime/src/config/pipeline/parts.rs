@@ -313,7 +313,7 @@ impl Step {
 
 fn read_map(node: &Node, report: &mut Report) -> Option<Vec<(String, Text)>> {
     let Some(entries) = node.entries() else {
-        let message = format!("\"map\" must be a mapping of field to expression, not {}", node.kind());
+        let message = format!("expected a mapping of names to text, found {}", node.kind());
         report.error(&node.location, message);
         return None;
     };
@@ -340,6 +340,13 @@ pub enum ErrorsThen {
 }
 
 impl Errors {
+    /// The topic of dead letters, if there is one, of the node of that name.
+    pub fn dead_letters(&self, pipeline: &str, node: &str) -> Option<String> {
+        let default = || format!("{pipeline}.{node}.dlq");
+        let topic = || self.topic.as_ref().map_or_else(default, |topic| topic.value.clone());
+        (self.then == ErrorsThen::DeadLetter).then(topic)
+    }
+
     const WORDS: [(&'static str, ErrorsThen); 3] =
         [("fail", ErrorsThen::Fail), ("skip", ErrorsThen::Skip), ("dead-letter", ErrorsThen::DeadLetter)];
 
@@ -405,6 +412,10 @@ pub struct Case {
     pub location: Location,
     /// The virtual clock's start, RFC 3339.
     pub at: Option<Text>,
+    /// Expected objects name all fields.
+    pub exact: bool,
+    /// Records are expected in this order.
+    pub ordered: bool,
     pub given: Vec<(Text, Vec<CaseRecord>)>,
     pub expect: Vec<(Text, Vec<CaseRecord>)>,
 }
@@ -414,27 +425,52 @@ pub struct CaseRecord {
     pub key: Option<serde_json::Value>,
     pub value: serde_json::Value,
     pub timestamp: Option<Text>,
+    /// Names and texts.
+    pub headers: Vec<(String, String)>,
+}
+
+impl CaseRecord {
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        self.timestamp.as_ref().and_then(instant_ms)
+    }
+}
+
+fn instant_ms(text: &Text) -> Option<i64> {
+    let instant = chrono::DateTime::parse_from_rfc3339(&text.value).ok();
+    instant.map(|instant| instant.timestamp_millis()).or_else(|| text.value.parse().ok())
+}
+
+fn check_instant(text: &Text, what: &str, report: &mut Report) {
+    if instant_ms(text).is_none() {
+        let message =
+            format!("\"{what}\" must be a time such as 2026-01-01T00:00:00Z, not \"{}\"", text.value);
+        report.error(&text.location, message);
+    }
 }
 
 impl Case {
+    /// Where the clock stands, in milliseconds since 1970.
+    pub fn at_ms(&self) -> Option<i64> {
+        self.at.as_ref().and_then(instant_ms)
+    }
+
     pub fn read(node: &Node, report: &mut Report) -> Option<Self> {
         let mut fields = Fields::open(node, "a test", report)?;
         let name = fields.required_text("name", report);
         let at = fields.text("at", report);
+        let exact = fields.boolean("exact", report).unwrap_or(false);
+        let ordered = fields.boolean("ordered", report).unwrap_or(false);
         let given = fields.node("given").map(|node| read_records(node, "given", report)).unwrap_or_default();
         let expect = fields
             .required("expect", report)
             .map(|node| read_records(node, "expect", report))
             .unwrap_or_default();
         fields.finish(report);
-        if let Some(at) = &at
-            && chrono::DateTime::parse_from_rfc3339(&at.value).is_err()
-        {
-            let message = format!("\"at\" must be a time such as 2026-01-01T00:00:00Z, not \"{}\"", at.value);
-            report.error(&at.location, message);
+        if let Some(at) = &at {
+            check_instant(at, "at", report);
         }
         let name = name?;
-        Some(Self { name: name.value, location: name.location, at, given, expect })
+        Some(Self { name: name.value, location: name.location, at, exact, ordered, given, expect })
     }
 }
 
@@ -466,6 +502,11 @@ fn read_record(node: &Node, report: &mut Report) -> Option<CaseRecord> {
     let key = fields.node("key").map(reader::to_json);
     let value = fields.required("value", report).map(reader::to_json);
     let timestamp = fields.text("timestamp", report);
+    let headers = fields.node("headers").map(|node| read_map(node, report).unwrap_or_default());
     fields.finish(report);
-    Some(CaseRecord { key, value: value?, timestamp })
+    if let Some(timestamp) = &timestamp {
+        check_instant(timestamp, "timestamp", report);
+    }
+    let headers = headers.into_iter().flatten().map(|(name, text)| (name, text.value)).collect();
+    Some(CaseRecord { key, value: value?, timestamp, headers })
 }
