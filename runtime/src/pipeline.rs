@@ -11,7 +11,7 @@ use std::time::Duration;
 use millstream_client::admin::{AdminError, OffsetSpec};
 use millstream_client::{Client, Isolation, TopicPartition};
 use millstream_streams::{
-    Engine, EngineConfig, FinishError, QueryHandle, QueryHandles, QueryState, QueryStatus,
+    Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, QueryState, QueryStatus,
 };
 use serde_json::{Value, json};
 
@@ -113,7 +113,10 @@ impl PipelineRun {
         self.worker.sources_drained().await?;
         // In the order of the statements: a query reads only what earlier ones write.
         for query in self.queries.iter() {
-            let ends = self.ends_of(query.input_topic()).await?;
+            let mut ends = InputEnds::new();
+            for topic in query.input_topics() {
+                ends.insert(topic.to_owned(), self.ends_of(topic).await?);
+            }
             tokio::select! {
                 finished = query.finish(ends) => finished?,
                 failing = keeps_failing(query) => return Err(failing),

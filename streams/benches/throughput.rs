@@ -84,7 +84,8 @@ async fn measure(query: &str, records: u64) -> Result<Measured, Anything> {
     let (started, cpu) = (Instant::now(), cpu_time()?);
     let queries = Engine::start(client, EngineConfig::default(), plan).await?;
     for query in queries.iter() {
-        query.finish((0..).zip(ends.iter().copied()).collect()).await?;
+        let ends = (0..).zip(ends.iter().copied()).collect();
+        query.finish([("quakes".to_owned(), ends)].into()).await?;
     }
     let measured =
         Measured { wall: started.elapsed(), cpu: cpu_time()? - cpu, rows_out: queries.status()[0].rows_out };

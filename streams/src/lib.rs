@@ -12,7 +12,7 @@ mod state;
 
 pub use diagnostic::{Diagnostic, Position};
 pub use exec::{
-    BadRecords, Engine, EngineConfig, FinishError, QueryError, QueryHandle, QueryHandles, QueryState,
-    QueryStatus, StartError,
+    BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryError, QueryHandle, QueryHandles,
+    QueryState, QueryStatus, StartError,
 };
 pub use plan::{Plan, PlanContext, Program, QueryPlan, TopicNeed};

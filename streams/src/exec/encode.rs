@@ -3,10 +3,11 @@
 use datafusion::arrow::array::RecordBatch;
 
 use super::QueryError;
+use super::rows::{RowKind, Rows};
 use super::source::format_of;
 use crate::format::{EncodedRows, Encoder, FormatError, KeyEncoder, write_json_value};
 use crate::plan::SinkPlan;
-use crate::sql::catalog::KeyFormat;
+use crate::sql::catalog::{ChangeMode, KeyFormat};
 
 /// Results as records, not yet given to a partition.
 #[derive(Debug, Default)]
@@ -14,18 +15,38 @@ pub(crate) struct OutputRows {
     keys: EncodedRows,
     has_key: Vec<bool>,
     values: EncodedRows,
+    /// Rows without a value take their key back; absent if there are none.
+    has_value: Option<Vec<bool>>,
 }
 
 impl OutputRows {
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.has_key.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.has_key.clear();
+        self.values.clear();
+        self.has_value = None;
+    }
+
+    fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        self.has_key.push(key.is_some());
+        self.keys.bytes.extend_from_slice(key.unwrap_or_default());
+        self.keys.ends.push(self.keys.bytes.len());
+        self.values.bytes.extend_from_slice(value.unwrap_or_default());
+        self.values.ends.push(self.values.bytes.len());
+        self.has_value.get_or_insert_default().push(value.is_some());
     }
 
     /// Key and value of each row.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&[u8]>, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&[u8]>, Option<&[u8]>)> {
         (0..self.len()).map(|row| {
             let has_key = self.has_key.get(row).copied().unwrap_or(false);
-            (has_key.then(|| self.keys.row(row)), self.values.row(row))
+            let has_value =
+                self.has_value.as_ref().is_none_or(|flags| flags.get(row).copied().unwrap_or(false));
+            (has_key.then(|| self.keys.row(row)), has_value.then(|| self.values.row(row)))
         })
     }
 }
@@ -36,7 +57,8 @@ pub(crate) struct RowEncoder {
     key: Vec<usize>,
     keys: KeyEncoder,
     values: Encoder,
-    rows: OutputRows,
+    /// Rows replace the one of the same key.
+    is_keyed: bool,
 }
 
 impl RowEncoder {
@@ -56,22 +78,44 @@ impl RowEncoder {
             key: plan.key.clone(),
             keys: KeyEncoder::new(plan.key.clone()),
             values,
-            rows: OutputRows::default(),
+            is_keyed: plan.relation.mode == ChangeMode::Upsert,
         })
     }
 
-    pub fn encode(&mut self, batch: &RecordBatch) -> Result<&OutputRows, QueryError> {
-        let rows = &mut self.rows;
-        rows.keys.clear();
-        rows.values.clear();
-        let written = self.values.encode(batch, &mut rows.values).and_then(|()| {
-            match (self.key_format, self.key.as_slice()) {
-                (KeyFormat::Json, [only]) => json_keys(batch, *only, &mut rows.keys),
-                _ => self.keys.encode(batch, &mut rows.keys),
+    /// Writes the rows into `out`, which is empty. For a table: what replaces a row is written under its key, a row that is
+    /// gone leaves its key without a value.
+    pub fn encode(&mut self, rows: &Rows, out: &mut OutputRows) -> Result<(), QueryError> {
+        let failed = |source| QueryError::Encode { topic: self.topic.clone(), source };
+        self.encode_batch(&rows.batch, out).map_err(failed)?;
+        if self.is_keyed && rows.kinds.is_some() {
+            self.take_back(rows, out);
+        }
+        Ok(())
+    }
+
+    fn encode_batch(&self, batch: &RecordBatch, out: &mut OutputRows) -> Result<(), FormatError> {
+        self.values.encode(batch, &mut out.values)?;
+        out.has_key = match (self.key_format, self.key.as_slice()) {
+            (KeyFormat::Json, [only]) => json_keys(batch, *only, &mut out.keys)?,
+            _ => self.keys.encode(batch, &mut out.keys)?,
+        };
+        Ok(())
+    }
+
+    /// Keeps of changes what a topic needs: the row before an update only if the update has another key.
+    fn take_back(&self, rows: &Rows, out: &mut OutputRows) {
+        let mut kept = OutputRows { has_value: Some(Vec::new()), ..OutputRows::default() };
+        for (row, (key, value)) in out.iter().enumerate() {
+            let is_replaced = rows.kind(row) == RowKind::UpdateBefore
+                && row + 1 < rows.len()
+                && rows.kind(row + 1) == RowKind::UpdateAfter
+                && out.has_key.get(row) == out.has_key.get(row + 1)
+                && out.keys.row(row) == out.keys.row(row + 1);
+            if !is_replaced {
+                kept.push(key, value.filter(|_| rows.kind(row).adds()));
             }
-        });
-        rows.has_key = written.map_err(|source| QueryError::Encode { topic: self.topic.clone(), source })?;
-        Ok(rows)
+        }
+        *out = kept;
     }
 }
 

@@ -14,6 +14,7 @@ use super::link::ClusterLink;
 use super::status::{QueryState, QueryStatus, StatusCells};
 use super::task::{self, Finish, Orders, TaskConfig};
 use crate::plan::{Plan, QueryPlan};
+use crate::sql::catalog::{ChangeMode, Relation};
 
 /// What to do with a record that cannot be read as the relation declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,9 @@ impl QueryHandles {
     }
 }
 
+/// Offsets behind the last record to read, by topic and partition.
+pub type InputEnds = BTreeMap<String, BTreeMap<i32, i64>>;
+
 /// One running query. Cheap to clone.
 #[derive(Clone)]
 pub struct QueryHandle {
@@ -132,8 +136,8 @@ impl QueryHandle {
         self.plan.name()
     }
 
-    pub fn input_topic(&self) -> &str {
-        self.plan.input_topic()
+    pub fn input_topics(&self) -> Vec<&str> {
+        self.plan.input_topics()
     }
 
     pub fn output_topic(&self) -> &str {
@@ -144,10 +148,10 @@ impl QueryHandle {
         self.status.snapshot()
     }
 
-    /// Waits until the query has read its input up to `ends` (partition to offset; partitions that are left out are not
+    /// Waits until the query has read its input up to `ends` (offsets by topic and partition; what is left out is not
     /// waited for), then closes every open window and commits. The query goes on: what arrives later is read, but rows of
     /// windows that were closed are late.
-    pub async fn finish(&self, ends: BTreeMap<i32, i64>) -> Result<(), FinishError> {
+    pub async fn finish(&self, ends: InputEnds) -> Result<(), FinishError> {
         let ends = Arc::new(ends);
         let mut number = 0;
         self.orders.send_modify(|orders| {
@@ -230,21 +234,32 @@ async fn supervise(
 
 async fn create_topics(client: &Client, config: &EngineConfig, query: &QueryPlan) -> Result<(), StartError> {
     let admin = client.admin();
-    let source = &query.source.relation;
-    ensure(&admin, query, new_topic(config, &source.topic, source.partitions)).await?;
-    let inputs = client.topic(&source.topic).await.map(|layout| layout.partitions.len());
-    let inputs = inputs.ok().and_then(|count| i32::try_from(count).ok());
-    let sink = &query.sink.relation;
-    let mut output = new_topic(config, &sink.topic, sink.partitions.or(inputs));
-    if sink.mode == crate::sql::catalog::ChangeMode::Upsert {
-        output = output.config("cleanup.policy", "compact");
+    let mut first = None;
+    for (_, source) in query.graph.sources() {
+        let relation = &source.relation;
+        ensure(&admin, query, relation_topic(config, relation, None)).await?;
+        if first.is_none() {
+            let count = client.topic(&relation.topic).await.map(|layout| layout.partitions.len());
+            first = count.ok().and_then(|count| i32::try_from(count).ok());
+        }
     }
-    ensure(&admin, query, output).await?;
+    if let Some(sink) = query.sink() {
+        ensure(&admin, query, relation_topic(config, &sink.relation, first)).await?;
+    }
     for topic in query.internal_topics() {
         let changelog = new_topic(config, &topic, Some(1)).config("cleanup.policy", "compact");
         ensure(&admin, query, changelog).await?;
     }
     Ok(())
+}
+
+/// A relation's topic; `partitions` if nothing is declared.
+fn relation_topic(config: &EngineConfig, relation: &Relation, partitions: Option<i32>) -> NewTopic {
+    let topic = new_topic(config, &relation.topic, relation.partitions.or(partitions));
+    match relation.mode {
+        ChangeMode::Upsert => topic.config("cleanup.policy", "compact"),
+        ChangeMode::Append => topic,
+    }
 }
 
 fn new_topic(config: &EngineConfig, name: &str, partitions: Option<i32>) -> NewTopic {

@@ -8,6 +8,9 @@
 /// No row has been seen.
 pub(crate) const BEGINNING: i64 = i64::MIN;
 
+/// The input has ended for now: everything that is open is given. More may follow, so nobody remembers it as a watermark.
+pub(crate) const END: i64 = i64::MAX;
+
 /// Microseconds since 1970, as all watermarks here.
 #[derive(Debug, Clone)]
 pub(crate) struct EventTime {

@@ -1,27 +1,29 @@
 //! Running queries: synchronous operators over Arrow batches, and the task that feeds them and commits what they give.
 
-mod accumulate;
-mod aggregate;
-mod chain;
 mod encode;
 mod engine;
 mod event_time;
-mod exact_sum;
+mod exchange;
+mod graph;
 mod link;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
 mod operator;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
+mod operators;
+mod positions;
 mod rows;
 mod source;
 mod status;
 mod task;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encode::RowEncoder;
-pub use engine::{BadRecords, Engine, EngineConfig, FinishError, QueryHandle, QueryHandles, StartError};
-pub(crate) use source::Source;
+pub(crate) use encode::{OutputRows, RowEncoder};
+pub use engine::{
+    BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, StartError,
+};
+pub(crate) use rows::Rows;
+pub(crate) use source::SourceReader;
 pub use status::{QueryState, QueryStatus};
 
 use datafusion::arrow::error::ArrowError;

@@ -14,6 +14,7 @@ pub(crate) struct Output {
     /// To the next step, in this order.
     pub rows: Vec<Rows>,
     /// Rows that came after their window or bound was closed, as they came in.
+    #[expect(dead_code, reason = "late rows are counted; nothing takes them yet")]
     pub late: Vec<Rows>,
 }
 
@@ -31,11 +32,14 @@ pub(crate) trait Operator: Send {
 
     /// Event time has come to `watermarks_us` (one per input, microseconds, none ever goes back): what it closes is given and
     /// forgotten. Called after a start with what was committed, before any rows, and must then give nothing.
+    ///
+    /// `END` is no time but the order to give everything that is open; what the watermark is from then on is told anew.
     fn on_watermark(&mut self, _watermarks_us: &[i64], _out: &mut Output) -> Result<(), QueryError> {
         Ok(())
     }
 
-    /// How far event time has come behind this step: no later row of its output is older.
+    /// How far event time has come behind this step: no later row of its output is older. A function of `watermarks_us` and
+    /// the plan alone: the least of them, less a fixed length; `END` of `END`.
     fn output_watermark(&self, watermarks_us: &[i64]) -> i64 {
         watermarks_us.iter().copied().min().unwrap_or(i64::MIN)
     }
@@ -55,7 +59,7 @@ pub(crate) trait Operator: Send {
         0
     }
 
-    /// The largest end of anything that a watermark has closed, its grace included.
+    /// The least watermark that would have closed all that was closed so far.
     fn last_end_us(&self) -> Option<i64> {
         None
     }

@@ -1,12 +1,17 @@
 //! From fetched record batches to Arrow batches of the needed columns, with each row's watermark.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use millstream_protocol::record_batch::Batch;
 
 use super::QueryError;
+use super::event_time::BEGINNING;
 use super::link::Piece;
+use super::rows::Rows;
 use crate::format::{ColumnSource, ColumnSpec, Decoder, Format, Row};
 use crate::plan::SourcePlan;
 use crate::sql::catalog::ValueFormat;
@@ -17,51 +22,54 @@ const BATCH_ROWS: usize = 8_192;
 /// One compressed record batch may become at most this large.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
-pub(crate) struct Source<'a> {
-    plan: &'a SourcePlan,
+pub(crate) struct SourceReader {
+    plan: Arc<SourcePlan>,
     decoder: Decoder,
-}
-
-/// Rows of one partition in offset order.
-pub(crate) struct SourceBatch {
-    pub batch: RecordBatch,
-    /// Each row's partition's watermark before it, microseconds; absent if the relation has none.
-    pub watermarks: Option<Int64Array>,
+    /// By partition: the watermark behind what was read.
+    watermarks_us: BTreeMap<i32, i64>,
 }
 
 /// What a piece brought.
 pub(crate) struct Read {
-    pub batches: Vec<SourceBatch>,
+    /// In offset order.
+    pub batches: Vec<Rows>,
     pub rows: u64,
     /// Of the partition, behind the last row.
     pub watermark_us: i64,
     pub bad: Vec<crate::format::RowError>,
 }
 
-impl<'a> Source<'a> {
-    pub fn new(plan: &'a SourcePlan) -> Result<Source<'a>, QueryError> {
+impl SourceReader {
+    pub fn new(plan: Arc<SourcePlan>) -> Result<SourceReader, QueryError> {
         let specs: Vec<ColumnSpec> = plan
             .schema
             .fields()
             .iter()
             .map(|field| ColumnSpec {
                 field: field.as_ref().clone(),
-                source: column_source(plan, field.name()),
+                source: column_source(&plan, field.name()),
                 place: plan.relation.value_place(field.name()),
             })
             .collect();
         let decoder = Decoder::new(format_of(plan.relation.format), &specs)
             .map_err(|source| QueryError::Decode { topic: plan.relation.topic.clone(), source })?;
-        Ok(Source { plan, decoder })
+        Ok(SourceReader { plan, decoder, watermarks_us: BTreeMap::new() })
     }
 
-    /// Decodes a piece. `watermark_us` is the partition's watermark before it.
-    pub fn read(&mut self, piece: &Piece, watermark_us: i64) -> Result<Read, QueryError> {
+    /// The watermark of each partition before the next piece.
+    pub fn start_at(&mut self, watermarks_us: BTreeMap<i32, i64>) {
+        self.watermarks_us = watermarks_us;
+    }
+
+    /// Decodes a piece.
+    pub fn read(&mut self, piece: &Piece) -> Result<Read, QueryError> {
+        let watermark_us = self.watermarks_us.get(&piece.partition).copied().unwrap_or(BEGINNING);
         let mut read = Read { batches: Vec::new(), rows: 0, watermark_us, bad: Vec::new() };
         for batch in &piece.batches {
             self.read_batch(piece, batch, &mut read)?;
         }
         self.finish_batch(&mut read)?;
+        self.watermarks_us.insert(piece.partition, read.watermark_us);
         Ok(read)
     }
 
@@ -87,14 +95,14 @@ impl<'a> Source<'a> {
                 partition: piece.partition,
             });
             if self.decoder.rows() >= BATCH_ROWS {
-                finish_batch(self.plan, &mut self.decoder, read)?;
+                finish_batch(&self.plan, &mut self.decoder, read)?;
             }
         }
         Ok(())
     }
 
     fn finish_batch(&mut self, read: &mut Read) -> Result<(), QueryError> {
-        finish_batch(self.plan, &mut self.decoder, read)
+        finish_batch(&self.plan, &mut self.decoder, read)
     }
 }
 
@@ -115,7 +123,7 @@ fn finish_batch(plan: &SourcePlan, decoder: &mut Decoder, read: &mut Read) -> Re
     } else {
         batch.project(&seen).map_err(QueryError::compute("the columns that are read"))?
     };
-    read.batches.push(SourceBatch { batch, watermarks });
+    read.batches.push(Rows { watermarks, ..Rows::inserts(batch) });
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 //! Nothing of a task outlives it but what was committed: a task that fails is dropped whole, and its successor starts
 //! from the last commit.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,15 +12,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::QueryError;
-use super::chain::Chain;
-use super::encode::RowEncoder;
-use super::engine::BadRecords;
-use super::event_time::{BEGINNING, EventTime};
-use super::link::{Change, InputPartition, Link, Piece, Position};
-use super::source::Source;
+use super::engine::{BadRecords, InputEnds};
+use super::event_time::END;
+use super::graph::Dataflow;
+use super::link::{Link, Piece};
+use super::positions::Positions;
 use super::status::{QueryState, StatusCells};
-use crate::plan::QueryPlan;
-use datafusion::arrow::array::RecordBatch;
+use super::worker::Gave;
+use crate::format::RowError;
+use crate::plan::{NodeId, QueryPlan};
 
 /// A task looks up from its input at least this often: for stop, finish, and partitions gone idle.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -40,7 +39,7 @@ pub(crate) struct Orders {
 #[derive(Debug, Clone)]
 pub(crate) struct Finish {
     pub number: u64,
-    pub ends: Arc<BTreeMap<i32, i64>>,
+    pub ends: Arc<InputEnds>,
 }
 
 pub(crate) struct TaskConfig {
@@ -54,23 +53,13 @@ pub(crate) struct Task<'a> {
     config: &'a TaskConfig,
     status: &'a StatusCells,
     link: &'a mut dyn Link,
-    chain: Chain,
-    source: Source<'a>,
-    encoder: RowEncoder,
-    event_time: EventTime,
-    /// By partition.
-    inputs: Vec<Input>,
+    dataflow: Dataflow,
+    positions: Positions,
     started: Instant,
     /// When the transaction with what was done since the last commit is due; `None` if nothing was done.
     commit_due: Option<Instant>,
     rows_since_commit: u64,
     finished: u64,
-}
-
-struct Input {
-    /// Of the next record to process.
-    offset: i64,
-    end_offset: i64,
 }
 
 /// Runs until told to stop. `finished` takes the number of the last [`Finish`] that is committed.
@@ -98,7 +87,7 @@ pub(crate) async fn run(
         task.step().await?;
         if let Some(finish) = order.finish
             && finish.number > task.finished
-            && task.has_reached(&finish.ends)
+            && task.positions.have_reached(plan, &finish.ends)
         {
             task.finish().await?;
             task.finished = finish.number;
@@ -116,49 +105,30 @@ impl<'a> Task<'a> {
     ) -> Result<Task<'a>, QueryError> {
         let started = Instant::now();
         let inputs = link.open().await?;
-        let mut chain = Chain::new(plan.clone())?;
-        if let Some(state) = chain.state() {
-            let entries = link.changelog().await?;
-            let mut entries = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-            state.restore(&mut entries).map_err(|error| QueryError::State {
-                topic: plan.changelog_topic(),
-                reason: error.to_string(),
-            })?;
-        }
-        let event_time = restored_time(plan, config, &inputs)?;
-        status.watermark_us.store(event_time.closed_us(), Ordering::Relaxed);
-        let inputs: Vec<Input> = inputs
-            .into_iter()
-            .map(|input| Input { offset: input.offset, end_offset: input.end_offset })
-            .collect();
-        let source = Source::new(&plan.source)?;
-        let encoder = RowEncoder::new(&plan.sink)?;
-        let mut task = Task {
+        let mut dataflow = Dataflow::new(plan.clone(), 1)?;
+        let entries = if plan.is_stateful() { link.changelog().await? } else { Default::default() };
+        let entries: Vec<(&[u8], &[u8])> =
+            entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+        let mut positions = Positions::restore(plan, config.idle_timeout, inputs)?;
+        dataflow.restore(&entries, &positions.times()).map_err(|error| QueryError::State {
+            topic: plan.changelog_topic(),
+            reason: error.to_string(),
+        })?;
+        positions.note_drained();
+        let task = Task {
             plan,
             config,
             status,
             link,
-            chain,
-            source,
-            encoder,
-            event_time,
-            inputs,
+            dataflow,
+            positions,
             started,
             commit_due: None,
             rows_since_commit: 0,
             finished: 0,
         };
-        task.note_drained_partitions();
+        task.report();
         Ok(task)
-    }
-
-    /// Partitions without anything to read count as quiet from the start.
-    fn note_drained_partitions(&mut self) {
-        for (partition, input) in self.inputs.iter().enumerate() {
-            let drained = input.offset >= input.end_offset;
-            self.event_time.advance(partition, BEGINNING, drained, 0);
-        }
-        self.report_lag();
     }
 
     /// One piece of input, or a look at the clock.
@@ -171,10 +141,10 @@ impl<'a> Task<'a> {
             self.process(piece).await?;
         }
         let now_ms = self.now_ms();
-        if let Some(watermark_us) = self.event_time.close(now_ms) {
-            self.status.watermark_us.store(watermark_us, Ordering::Relaxed);
-            let results = self.chain.on_watermark(watermark_us)?;
-            self.write(results, 0).await?;
+        if let Some(watermarks) = self.positions.advance_sources(now_ms) {
+            let gave = self.dataflow.watermark(&watermarks)?;
+            self.take(gave).await?;
+            self.report();
         }
         let due = self.commit_due.is_some_and(|due| due <= Instant::now());
         if due || self.rows_since_commit >= TRANSACTION_ROWS_MAX {
@@ -184,37 +154,28 @@ impl<'a> Task<'a> {
     }
 
     async fn process(&mut self, piece: Piece) -> Result<(), QueryError> {
-        let Ok(partition) = usize::try_from(piece.partition) else { return Ok(()) };
-        let before_us = self.event_time.partition_us(partition);
-        let read = self.source.read(&piece, before_us)?;
-        self.note_bad(&read.bad)?;
-        if read.rows > 0 || !read.bad.is_empty() {
+        let read = (piece.input, piece.partition, piece.next_offset, piece.end_offset);
+        let gave = self.dataflow.rows(vec![piece])?;
+        self.note_bad(&gave.bad)?;
+        if gave.rows > 0 || !gave.bad.is_empty() {
             self.note_work();
         }
-        self.rows_since_commit += read.rows;
-        self.status.rows_in.fetch_add(read.rows, Ordering::Relaxed);
-        let late_before = self.chain.late_rows();
-        for source in read.batches {
-            let closed_us = self.event_time.closed_us();
-            let results = self.chain.on_batch(source.batch, source.watermarks, closed_us)?;
-            self.write(results, piece.partition).await?;
-        }
-        self.status.late_rows.fetch_add(self.chain.late_rows() - late_before, Ordering::Relaxed);
-        if let Some(input) = self.inputs.get_mut(partition) {
-            input.offset = piece.next_offset;
-            input.end_offset = piece.end_offset.max(piece.next_offset);
-        }
-        let drained = piece.next_offset >= piece.end_offset;
+        self.rows_since_commit += gave.rows;
+        self.status.rows_in.fetch_add(gave.rows, Ordering::Relaxed);
         let now_ms = self.now_ms();
-        self.event_time.advance(partition, read.watermark_us, drained, now_ms);
-        self.report_lag();
+        let (input, partition, next_offset, end_offset) = read;
+        self.positions.read(input, partition, next_offset, end_offset);
+        self.positions.progress(&gave.progress, now_ms);
+        self.take(gave).await?;
+        self.report();
         Ok(())
     }
 
-    fn note_bad(&self, bad: &[crate::format::RowError]) -> Result<(), QueryError> {
-        let Some(first) = bad.first() else { return Ok(()) };
+    fn note_bad(&self, bad: &[(NodeId, RowError)]) -> Result<(), QueryError> {
+        let Some((node, first)) = bad.first() else { return Ok(()) };
+        let source = self.plan.graph.source_of(*node);
         let error = QueryError::BadRecord {
-            topic: self.plan.input_topic().to_owned(),
+            topic: source.map(|source| source.relation.topic.clone()).unwrap_or_default(),
             partition: first.partition,
             offset: first.offset,
             reason: first.reason.clone(),
@@ -227,12 +188,15 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    async fn write(&mut self, results: Option<RecordBatch>, keyless: i32) -> Result<(), QueryError> {
-        let Some(results) = results else { return Ok(()) };
-        self.note_work();
-        let rows = self.encoder.encode(&results)?;
-        self.link.write(rows, keyless).await?;
-        self.status.rows_out.fetch_add(results.num_rows() as u64, Ordering::Relaxed);
+    /// Writes what the steps gave, and counts it.
+    async fn take(&mut self, gave: Gave) -> Result<(), QueryError> {
+        self.status.late_rows.fetch_add(gave.late, Ordering::Relaxed);
+        for written in gave.written {
+            self.note_work();
+            self.link.write(written.output, &written.rows, written.keyless).await?;
+            self.status.rows_out.fetch_add(written.rows.len() as u64, Ordering::Relaxed);
+            self.dataflow.recycle(written.rows);
+        }
         Ok(())
     }
 
@@ -247,84 +211,37 @@ impl<'a> Task<'a> {
         if self.commit_due.is_none() {
             return Ok(());
         }
-        let updates = self.chain.on_barrier()?;
-        self.write(updates, 0).await?;
-        let mut changes: Vec<Change> = Vec::new();
-        if let Some(state) = self.chain.state() {
-            state.drain_changes(&mut |key, value| changes.push((key.to_vec(), value.map(<[u8]>::to_vec))))?;
-        }
-        let positions: Vec<Position> = self
-            .inputs
-            .iter()
-            .enumerate()
-            .map(|(partition, input)| Position {
-                partition: i32::try_from(partition).unwrap_or(i32::MAX),
-                offset: input.offset,
-                note: note(self.event_time.partition_us(partition), self.event_time.closed_us()),
-            })
-            .collect();
-        self.link.commit(&changes, &positions).await?;
+        let updates = self.dataflow.barrier()?;
+        self.take(updates).await?;
+        let changes = self.dataflow.changes()?;
+        self.link.commit(&changes, &self.positions.committed()).await?;
         self.status.commits.fetch_add(1, Ordering::Relaxed);
         self.commit_due = None;
         self.rows_since_commit = 0;
         Ok(())
     }
 
-    fn has_reached(&self, ends: &BTreeMap<i32, i64>) -> bool {
-        ends.iter().all(|(partition, end)| {
-            let input = usize::try_from(*partition).ok().and_then(|partition| self.inputs.get(partition));
-            input.is_some_and(|input| input.offset >= *end)
-        })
-    }
-
     /// The input has ended: closes every window and commits. More input may follow all the same; rows of the windows closed
     /// here are late then.
     async fn finish(&mut self) -> Result<(), QueryError> {
-        let results = self.chain.on_watermark(i64::MAX)?;
-        self.write(results, 0).await?;
-        self.event_time.finish(self.chain.last_end_us());
-        self.status.watermark_us.store(self.event_time.closed_us(), Ordering::Relaxed);
+        let ends = self.positions.sources().map(|source| (source, END)).collect::<Vec<_>>();
+        let gave = self.dataflow.watermark(&ends)?;
+        self.take(gave).await?;
+        self.positions.finish(self.dataflow.last_end_us());
+        let gave = self.dataflow.watermark(&self.positions.closed())?;
+        self.take(gave).await?;
+        self.report();
         // Positions are committed even if nothing was read: the next start must know what is closed.
         self.note_work();
         self.commit().await
     }
 
-    fn report_lag(&self) {
-        let lag: i64 = self.inputs.iter().map(|input| (input.end_offset - input.offset).max(0)).sum();
-        self.status.lag_records.store(lag, Ordering::Relaxed);
+    fn report(&self) {
+        self.status.lag_records.store(self.positions.lag_records(), Ordering::Relaxed);
+        self.status.watermark_us.store(self.positions.closed_us(), Ordering::Relaxed);
     }
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-/// What is committed beside a partition's offset: version, the partition's watermark, and the watermark that windows were
-/// last closed by, both in microseconds.
-fn note(watermark_us: i64, closed_us: i64) -> String {
-    format!("1 {watermark_us} {closed_us}")
-}
-
-fn restored_time(
-    plan: &QueryPlan,
-    config: &TaskConfig,
-    inputs: &[InputPartition],
-) -> Result<EventTime, QueryError> {
-    let mut watermarks_us = Vec::new();
-    let mut closed_us = BEGINNING;
-    for input in inputs {
-        let Some(note) = &input.note else {
-            watermarks_us.push(BEGINNING);
-            continue;
-        };
-        let strange = || QueryError::Position { group: plan.group(), found: note.clone() };
-        let numbers: Vec<i64> =
-            note.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|_| strange())?;
-        let [1, watermark_us, closed] = numbers.as_slice() else { return Err(strange()) };
-        watermarks_us.push(*watermark_us);
-        closed_us = closed_us.max(*closed);
-    }
-    let idle_timeout_ms =
-        config.idle_timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-    Ok(EventTime::new(watermarks_us, closed_us, idle_timeout_ms))
 }

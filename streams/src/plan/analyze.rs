@@ -1,30 +1,30 @@
-//! Stream analysis: from an optimized logical plan to stages with compiled expressions, the change mode of each edge, and
-//! the window that bounds the state. What has no bound is refused here.
+//! Stream analysis: from an optimized logical plan to a graph of steps with compiled expressions, and what flows on each
+//! edge: change mode, key, event time, distribution. What has no bound is refused here.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, TableReference};
 use datafusion::logical_expr::execution_props::ExecutionProps;
-use datafusion::logical_expr::expr::AggregateFunction as AggregateExpression;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::context::RelationSource;
-use super::origin::{Origin, origin};
+use super::graph::{
+    Edge, EdgeKey, EdgeMode, EdgeTime, Graph, Input, KeyPart, NodeId, Step, WindowColumn, WindowPlan,
+};
 use super::program::{PlanContext, names_in};
 use super::result::{Target, sink};
-use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SourcePlan, Stage};
+use super::stage::SourcePlan;
 use super::window::WindowNode;
 use super::{QueryPlan, explain, logical, trouble};
 use crate::diagnostic::{Finding, Position};
-use crate::exec::{QueryError, RowEncoder, Source};
+use crate::exec::{OutputRows, QueryError, RowEncoder, Rows, SourceReader};
 use crate::sql::catalog::{Catalog, ChangeMode, Relation};
 use crate::sql::ddl;
-use crate::sql::parse::{Emit, Select};
-use crate::state::encoding;
+use crate::sql::parse::Select;
 
 pub(super) fn query(
     context: &PlanContext,
@@ -33,25 +33,25 @@ pub(super) fn query(
     plan: &LogicalPlan,
     target: Target<'_>,
 ) -> Result<QueryPlan, Finding> {
-    let mut analysis = Analysis { select, source: None, stages: Vec::new() };
-    analysis.walk(plan)?;
-    let Analysis { source: Some(source), stages, .. } = analysis else {
+    let mut analysis = Analysis { select, graph: Graph::default() };
+    let last = analysis.walk(plan)?;
+    let Analysis { mut graph, .. } = analysis;
+    if graph.sources().next().is_none() {
         return Err(Finding::new(select.at, "the query reads no stream or table").hint("name one in FROM"));
-    };
-    let sink = sink(select, plan, &source, &stages, target)?;
+    }
+    sink(select, &mut graph, last, target)?;
     let pipeline = context.pipeline.clone();
-    let mut query =
-        QueryPlan { pipeline, name: name.to_owned(), source, stages, sink, explanation: String::new() };
+    let mut query = QueryPlan { pipeline, name: name.to_owned(), graph, explanation: String::new() };
     query.explanation = explain::text(&query);
     check_topics(&query, select.at)?;
-    check_formats(&query, plan).map_err(|error| Finding::new(select.at, error.to_string()))?;
+    check_formats(&query).map_err(|error| Finding::new(select.at, error.to_string()))?;
     Ok(query)
 }
 
 fn check_topics(query: &QueryPlan, at: Position) -> Result<(), Finding> {
-    if query.input_topic() == query.output_topic() {
-        let message =
-            format!("the query would read what it writes: topic `{}`, for ever", query.input_topic());
+    let written = query.output_topics();
+    if let Some(topic) = query.input_topics().into_iter().find(|topic| written.contains(topic)) {
+        let message = format!("the query would read what it writes: topic `{topic}`, for ever");
         return Err(Finding::new(at, message).hint("write into another topic: WITH (topic = '…')"));
     }
     match query.internal_topics().into_iter().find(|name| !ddl::is_topic_name(name)) {
@@ -61,46 +61,35 @@ fn check_topics(query: &QueryPlan, at: Position) -> Result<(), Finding> {
     }
 }
 
-/// Whether the input's format can carry what is read, and the output's what is written: tried with nothing.
-fn check_formats(query: &QueryPlan, plan: &LogicalPlan) -> Result<(), QueryError> {
-    Source::new(&query.source)?;
-    let nothing = RecordBatch::new_empty(plan.schema().inner().clone());
-    RowEncoder::new(&query.sink)?.encode(&nothing)?;
+/// Whether the inputs' formats can carry what is read, and the output's what is written: tried with nothing.
+fn check_formats(query: &QueryPlan) -> Result<(), QueryError> {
+    for node in &query.graph.nodes {
+        match &node.step {
+            Step::Source(source) => drop(SourceReader::new(source.clone())?),
+            Step::Sink(sink) => {
+                let nothing = Rows::inserts(RecordBatch::new_empty(node.edge.schema.clone()));
+                RowEncoder::new(sink)?.encode(&nothing, &mut OutputRows::default())?;
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 
-struct Analysis<'a> {
-    select: &'a Select,
-    source: Option<SourcePlan>,
-    stages: Vec<Stage>,
+/// The graph as far as it is built; each part of the logical plan adds its nodes behind those of its inputs.
+pub(super) struct Analysis<'a> {
+    pub select: &'a Select,
+    pub graph: Graph,
 }
 
 impl Analysis<'_> {
-    /// Inputs first, so that stages stand in the order rows pass them.
-    fn walk(&mut self, plan: &LogicalPlan) -> Result<(), Finding> {
+    /// Plans the inputs first, and gives the node that stands for the whole.
+    pub fn walk(&mut self, plan: &LogicalPlan) -> Result<NodeId, Finding> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.walk(&alias.input),
-            LogicalPlan::Filter(filter) => {
-                self.walk(&filter.input)?;
-                if self.changes() {
-                    return Err(self
-                        .refuse("HAVING on a result that changes would need to take rows back, which is not supported yet")
-                        .hint("write EMIT FINAL over windows, or filter in a second query"));
-                }
-                let expression = self.compile(&filter.predicate, filter.input.schema())?;
-                self.stages.push(Stage::Filter(expression));
-                Ok(())
-            }
-            LogicalPlan::Projection(projection) => {
-                self.walk(&projection.input)?;
-                let input = projection.input.schema();
-                let expressions = projection.expr.iter().map(|expression| self.compile(expression, input));
-                let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
-                let schema = projection.schema.inner().clone();
-                self.stages.push(Stage::Project { expressions, schema });
-                Ok(())
-            }
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Projection(projection) => self.project(projection),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(node) => self.window(node),
                 None => Err(self.refuse("the query has a step that cannot run on streams")),
@@ -110,7 +99,35 @@ impl Analysis<'_> {
         }
     }
 
-    fn scan(&mut self, scan: &TableScan) -> Result<(), Finding> {
+    /// What flows out of a node.
+    pub fn edge(&self, node: NodeId) -> &Edge {
+        &self.graph.nodes[node].edge
+    }
+
+    fn filter(&mut self, filter: &Filter) -> Result<NodeId, Finding> {
+        let input = self.walk(&filter.input)?;
+        if self.edge(input).mode != EdgeMode::Append {
+            return Err(self
+                .refuse("HAVING on a result that changes would need to take rows back, which is not supported yet")
+                .hint("write EMIT FINAL over windows, or filter in a second query"));
+        }
+        let expression = self.compile(&filter.predicate, filter.input.schema())?;
+        let edge = self.edge(input).clone();
+        Ok(self.graph.add(Step::Filter(expression), vec![stay(input)], edge))
+    }
+
+    fn project(&mut self, projection: &Projection) -> Result<NodeId, Finding> {
+        let input = self.walk(&projection.input)?;
+        let schema = projection.input.schema();
+        let expressions = projection.expr.iter().map(|expression| self.compile(expression, schema));
+        let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<Option<usize>> =
+            projection.expr.iter().map(|expression| place(expression, schema)).collect();
+        let edge = self.edge(input).projected(projection.schema.inner().clone(), &places);
+        Ok(self.graph.add(Step::Project(expressions), vec![stay(input)], edge))
+    }
+
+    fn scan(&mut self, scan: &TableScan) -> Result<NodeId, Finding> {
         let Some(source) = scan.source.downcast_ref::<RelationSource>() else {
             return Err(self.refuse("the query reads something that is not a stream or table"));
         };
@@ -123,7 +140,8 @@ impl Analysis<'_> {
                 ))
                 .hint("read a stream, or a table whose query ends in EMIT FINAL"));
         }
-        let mut fields: Vec<Arc<Field>> = scan.projected_schema.fields().iter().cloned().collect();
+        let seen = scan.projected_schema.inner().clone();
+        let mut fields: Vec<Arc<Field>> = seen.fields().iter().cloned().collect();
         let width = fields.len();
         let mut watermark = None;
         if let Some(declared) = &relation.watermark {
@@ -135,8 +153,21 @@ impl Analysis<'_> {
             }
             watermark = Some(self.watermark(&relation, &fields)?);
         }
-        self.source = Some(SourcePlan { relation, schema: Arc::new(Schema::new(fields)), width, watermark });
-        Ok(())
+        let find = |name: &String| seen.index_of(name).ok();
+        let part = |name: &String| KeyPart { columns: find(name).into_iter().collect(), name: name.clone() };
+        let key = (!relation.key.is_empty()).then(|| EdgeKey {
+            parts: relation.key.iter().map(part).collect(),
+            is_unique: false,
+            by_place: false,
+        });
+        let time = relation.watermark.as_ref().and_then(|watermark| {
+            let column = find(&watermark.column)?;
+            Some(EdgeTime { column, watermark: watermark.clone(), behind_us: 0 })
+        });
+        let edge =
+            Edge { schema: seen, mode: EdgeMode::Append, key, time, windows: Vec::new(), distribution: None };
+        let plan = SourcePlan { relation, schema: Arc::new(Schema::new(fields)), width, watermark };
+        Ok(self.graph.add(Step::Source(Arc::new(plan)), Vec::new(), edge))
     }
 
     fn watermark(
@@ -156,191 +187,82 @@ impl Analysis<'_> {
         self.compile(&planned, &Arc::new(schema))
     }
 
-    fn window(&mut self, node: &WindowNode) -> Result<(), Finding> {
-        self.walk(&node.input)?;
-        if self.stages.iter().any(|stage| matches!(stage, Stage::Window { .. } | Stage::Aggregate(_))) {
+    fn window(&mut self, node: &WindowNode) -> Result<NodeId, Finding> {
+        use datafusion::logical_expr::UserDefinedLogicalNodeCore;
+        let input = self.walk(&node.input)?;
+        let before = |step: &Step| matches!(step, Step::Window(_) | Step::Aggregate(_));
+        if self.graph.any_before(input, &before) {
             return Err(self
                 .refuse("windows over windows need a query each")
                 .hint("write the inner one as a stream of its own"));
         }
-        let time = self.compile(&node.time, node.input.schema())?;
-        let relation = self.source.as_ref().map(|source| source.relation.clone());
-        let declared = relation.as_ref().and_then(|relation| relation.watermark.as_ref());
-        match (declared, &node.time) {
-            (Some(declared), Expr::Column(column))
-                if origin(&node.input, column) == Origin::Source(declared.column.clone()) => {}
-            (Some(declared), time) => {
+        let expression = self.compile(&node.time, node.input.schema())?;
+        let edge = self.edge(input).clone();
+        let column = place(&node.time, node.input.schema());
+        let time = match &edge.time {
+            Some(time) if Some(time.column) == column => time.clone(),
+            Some(time) => {
                 return Err(self.refuse(&format!(
-                    "windows are over `{}`, the column of the watermark, not over {time}",
-                    declared.column
+                    "windows are over `{}`, the column of the watermark, not over {}",
+                    edge.name(time.column),
+                    node.time
                 )));
             }
-            (None, time) => {
-                let name = relation.map(|relation| relation.name.clone()).unwrap_or_default();
-                return Err(self
-                    .refuse(&format!("`{name}` has no watermark, so its windows would never close"))
-                    .hint(format!("declare WATERMARK FOR {time} AS {time} - INTERVAL '5' SECOND")));
-            }
-        }
-        use datafusion::logical_expr::UserDefinedLogicalNodeCore;
+            None => return Err(self.no_event_time(input, &node.time)),
+        };
         let schema = UserDefinedLogicalNodeCore::schema(node).inner().clone();
-        self.stages.push(Stage::Window { time, size: node.size, schema });
-        Ok(())
+        let width = edge.schema.fields().len();
+        let windows = [false, true].into_iter().enumerate().map(|(place, is_end)| WindowColumn {
+            column: width + place,
+            is_end,
+            size: node.size,
+        });
+        let windows = windows.collect();
+        let plan = WindowPlan { time: expression, size: node.size, behind_us: time.behind_us };
+        let edge = Edge { schema, windows, ..edge };
+        Ok(self.graph.add(Step::Window(plan), vec![stay(input)], edge))
     }
 
-    fn aggregate(&mut self, aggregate: &Aggregate) -> Result<(), Finding> {
-        self.walk(&aggregate.input)?;
-        if self.stages.iter().any(|stage| matches!(stage, Stage::Aggregate(_))) {
-            return Err(self
-                .refuse("aggregates of aggregates need a query each")
-                .hint("write the inner one as a table of its own with EMIT FINAL"));
-        }
-        let input = aggregate.input.schema();
-        let mut groups = Vec::new();
-        let mut window = None;
-        for (index, expression) in aggregate.group_expr.iter().enumerate() {
-            if matches!(expression, Expr::GroupingSet(_)) {
-                return Err(self
-                    .refuse("GROUPING SETS, ROLLUP and CUBE are not supported yet")
-                    .hint("write one query per set"));
-            }
-            let field = aggregate.schema.field(index).clone();
-            if !encoding::is_supported(field.data_type()) {
-                return Err(self
-                    .refuse(&format!(
-                        "{expression} is {}: groups of that type are not supported",
-                        field.data_type()
-                    ))
-                    .hint("cast it to TEXT, BIGINT, DECIMAL or TIMESTAMP"));
-            }
-            groups.push((self.compile(expression, input)?, field));
-            if let Expr::Column(column) = expression {
-                match origin(&aggregate.input, column) {
-                    Origin::WindowStart(size) if window.is_none() => {
-                        window = Some(AggregateWindow { group: index, is_end: false, size });
-                    }
-                    Origin::WindowEnd(size) => {
-                        window = Some(AggregateWindow { group: index, is_end: true, size })
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let emit = self.emit(window.is_some())?;
-        let mut calls = Vec::new();
-        for (index, expression) in aggregate.aggr_expr.iter().enumerate() {
-            let output = aggregate.schema.field(groups.len() + index).data_type().clone();
-            calls.push(self.call(expression, input, output)?);
-        }
-        let schema = aggregate.schema.inner().clone();
-        self.stages.push(Stage::Aggregate(Arc::new(AggregatePlan { groups, calls, window, emit, schema })));
-        Ok(())
-    }
-
-    fn emit(&self, windowed: bool) -> Result<Emit, Finding> {
-        let has_windows = self.stages.iter().any(|stage| matches!(stage, Stage::Window { .. }));
-        match self.select.emit {
-            _ if has_windows && !windowed => Err(self
-                .refuse("the query reads windows but does not group by them, so no window would ever close")
-                .hint("add window_start, window_end to GROUP BY")),
-            Some(Emit::Final) if !windowed => Err(self
-                .refuse("EMIT FINAL needs windows: without them no result is ever final")
-                .hint("read FROM TUMBLE(…) and GROUP BY window_start, window_end, or write EMIT CHANGES")),
-            Some(emit) => Ok(emit),
-            None => Ok(Emit::Changes),
+    /// The time of a window is not the column that the watermark is of.
+    fn no_event_time(&self, input: NodeId, time: &Expr) -> Finding {
+        let relation = self.graph.source_of(input).map(|source| source.relation.clone());
+        let name = relation.as_ref().map(|relation| relation.name.clone()).unwrap_or_default();
+        match relation.as_ref().and_then(|relation| relation.watermark.as_ref()) {
+            Some(declared) => self.refuse(&format!(
+                "windows are over `{}`, the column of the watermark, not over {time}",
+                declared.column
+            )),
+            None => self
+                .refuse(&format!("`{name}` has no watermark, so its windows would never close"))
+                .hint(format!("declare WATERMARK FOR {time} AS {time} - INTERVAL '5' SECOND")),
         }
     }
 
-    fn call(
-        &self,
-        expression: &Expr,
-        input: &DFSchemaRef,
-        output: DataType,
-    ) -> Result<AggregateCall, Finding> {
-        let text = expression.to_string();
-        let Expr::AggregateFunction(AggregateExpression { func, params }) = expression.clone().unalias()
-        else {
-            return Err(self.refuse(&format!("{text} is not an aggregate")));
-        };
-        let function = match func.name() {
-            "count" => AggregateFunction::Count,
-            "sum" => AggregateFunction::Sum,
-            "avg" => AggregateFunction::Average,
-            "min" => AggregateFunction::Minimum,
-            "max" => AggregateFunction::Maximum,
-            other => {
-                return Err(self
-                    .refuse(&format!("the aggregate `{other}` is not supported yet"))
-                    .hint("count, sum, avg, min and max are"));
-            }
-        };
-        if params.distinct && !matches!(function, AggregateFunction::Minimum | AggregateFunction::Maximum) {
-            return Err(self
-                .refuse("DISTINCT in an aggregate is not supported yet")
-                .hint("group by the column in a first query, then count its rows in a second"));
-        }
-        let (argument, argument_type) = match params.args.as_slice() {
-            [Expr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() => {
-                (None, DataType::Int64)
-            }
-            [argument] => {
-                let data_type = argument.get_type(input).map_err(|error| self.trouble(&error))?;
-                (Some(self.compile(argument, input)?), data_type)
-            }
-            _ => return Err(self.refuse(&format!("{text} takes one argument"))),
-        };
-        let filter = params.filter.as_ref().map(|filter| self.compile(filter, input)).transpose()?;
-        if !function.accepts(&argument_type) {
-            return Err(self
-                .refuse(&format!("{text}: {argument_type} values are not supported yet"))
-                .hint("cast the argument to BIGINT, DOUBLE, DECIMAL or TEXT"));
-        }
-        Ok(AggregateCall { function, argument, argument_type, filter, output, text })
-    }
-
-    fn changes(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage, Stage::Aggregate(plan) if plan.emit == Emit::Changes))
-    }
-
-    fn compile(&self, expression: &Expr, schema: &DFSchemaRef) -> Result<Arc<dyn PhysicalExpr>, Finding> {
+    pub fn compile(&self, expression: &Expr, schema: &DFSchemaRef) -> Result<Arc<dyn PhysicalExpr>, Finding> {
         create_physical_expr(expression, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
             .map_err(|error| self.trouble(&error))
     }
 
-    fn refuse(&self, message: &str) -> Finding {
+    pub fn refuse(&self, message: &str) -> Finding {
         Finding::new(self.select.at, message)
     }
 
-    fn trouble(&self, error: &DataFusionError) -> Finding {
+    pub fn trouble(&self, error: &DataFusionError) -> Finding {
         trouble::finding(error, &Catalog::default(), self.select.at, &self.select.words)
     }
 }
 
-impl AggregateFunction {
-    fn accepts(self, argument: &DataType) -> bool {
-        match self {
-            AggregateFunction::Count => true,
-            AggregateFunction::Sum | AggregateFunction::Average => {
-                matches!(
-                    argument,
-                    DataType::Int64 | DataType::UInt64 | DataType::Float64 | DataType::Decimal128(..)
-                )
-            }
-            AggregateFunction::Minimum | AggregateFunction::Maximum => {
-                argument.is_integer()
-                    || matches!(
-                        argument,
-                        DataType::Float64
-                            | DataType::Float32
-                            | DataType::Boolean
-                            | DataType::Utf8
-                            | DataType::Utf8View
-                            | DataType::Decimal128(..)
-                            | DataType::Timestamp(..)
-                            | DataType::Date32
-                    )
-            }
-        }
+/// Rows of that node, on the worker where they are.
+pub(super) fn stay(node: NodeId) -> Input {
+    Input { node, exchange: None }
+}
+
+/// The input's column that an expression gives unchanged.
+pub(super) fn place(expression: &Expr, input: &DFSchema) -> Option<usize> {
+    match expression {
+        Expr::Alias(alias) => place(&alias.expr, input),
+        Expr::Column(column) => input.index_of_column(column).ok(),
+        _ => None,
     }
 }
 

@@ -1,86 +1,128 @@
-//! What `EXPLAIN` prints: one line per step with what flows out of it, what bounds its state, and which topics it needs.
+//! What `EXPLAIN` prints: one line per step with what flows out of it (change mode, key, event time, which worker has a
+//! row), what bounds its state, and which topics it needs.
 
 use std::fmt::Write;
 
-use super::stage::{AggregatePlan, Stage};
+use super::graph::{Edge, Node, NodeId, Step, WindowPlan};
+use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
 use super::{QueryPlan, WindowSize};
 use crate::sql::catalog::Relation;
 use crate::sql::parse::Emit;
 
 pub(super) fn text(query: &QueryPlan) -> String {
-    let mut text = String::new();
-    let mut line = |content: String| {
+    let mut text = format!("query {}\n", query.name);
+    for (id, node) in query.graph.nodes.iter().enumerate() {
         // Writing to a string cannot fail.
-        writeln!(text, "{content}").unwrap_or_default();
-    };
-    line(format!("query {}", query.name));
-    line(format!("  read {}", source(query)));
-    for stage in &query.stages {
-        line(format!("  {}", stage_text(query, stage)));
+        writeln!(text, "  {} {}{}", id + 1, step(query, node), after(id, node)).unwrap_or_default();
+        if !matches!(node.step, Step::Sink(_)) {
+            writeln!(text, "      gives {}", edge(&node.edge)).unwrap_or_default();
+        }
     }
-    line(format!("  write {}", sink(query)));
     text
 }
 
-fn source(query: &QueryPlan) -> String {
-    let relation = &query.source.relation;
-    let columns: Vec<&str> = query.source.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let watermark = match &relation.watermark {
-        Some(watermark) => format!("watermark {} per partition", watermark.expression),
-        None => "no watermark".to_owned(),
-    };
-    format!("{}: {}; {}; {watermark}", endpoint(relation), columns.join(", "), relation.mode.name())
-}
-
-fn stage_text(query: &QueryPlan, stage: &Stage) -> String {
-    match stage {
-        Stage::Filter(expression) => format!("filter {expression}; append"),
-        Stage::Project { expressions, schema } => {
+fn step(query: &QueryPlan, node: &Node) -> String {
+    match &node.step {
+        Step::Source(plan) => source(plan),
+        Step::Filter(expression) => format!("filter {expression}"),
+        Step::Project(expressions) => {
             let columns: Vec<String> = expressions
                 .iter()
-                .zip(schema.fields())
+                .zip(node.edge.schema.fields())
                 .map(|(expression, field)| format!("{expression} as {}", field.name()))
                 .collect();
             format!("project {}", columns.join(", "))
         }
-        Stage::Window { time, size, .. } => format!("window {} over {time}; append", window(*size)),
-        Stage::Aggregate(plan) => aggregate(query, plan),
+        Step::Window(WindowPlan { time, size, .. }) => format!("window {} over {time}", window(*size)),
+        Step::Aggregate(plan) => aggregate(query, plan),
+        Step::Sink(plan) => sink(plan),
     }
+}
+
+/// Where a step's rows come from, if not from the line above, and how.
+fn after(id: NodeId, node: &Node) -> String {
+    let inputs: Vec<String> = node
+        .inputs
+        .iter()
+        .filter(|input| input.node + 1 != id || input.exchange.is_some() || node.inputs.len() > 1)
+        .map(|input| match &input.exchange {
+            None => format!("from {}", input.node + 1),
+            Some(exchange) if exchange.keys.is_empty() => {
+                format!("from {}, all rows on one worker", input.node + 1)
+            }
+            Some(exchange) => {
+                let keys: Vec<String> = exchange.keys.iter().map(ToString::to_string).collect();
+                format!("from {}, exchanged by {}", input.node + 1, keys.join(", "))
+            }
+        })
+        .collect();
+    if inputs.is_empty() { String::new() } else { format!("; {}", inputs.join("; ")) }
+}
+
+fn edge(edge: &Edge) -> String {
+    let names =
+        |columns: &[usize]| columns.iter().map(|column| edge.name(*column)).collect::<Vec<_>>().join(", ");
+    let mut text = edge.mode.name().to_owned();
+    if let Some((key, columns)) = edge.key.as_ref().and_then(|key| Some((key, key.columns()?))) {
+        let kind = if key.is_unique { "unique key" } else { "key" };
+        match columns.as_slice() {
+            [] => text.push_str("; one row"),
+            columns => write!(text, "; {kind} {}", names(columns)).unwrap_or_default(),
+        }
+    }
+    if let Some(time) = &edge.time {
+        write!(text, "; event time {}", edge.name(time.column)).unwrap_or_default();
+    }
+    match edge.distribution.as_deref() {
+        None => text.push_str("; spread by input partition"),
+        Some([]) => text.push_str("; on one worker"),
+        Some(columns) => write!(text, "; spread by {}", names(columns)).unwrap_or_default(),
+    }
+    text
+}
+
+fn source(plan: &SourcePlan) -> String {
+    let relation = &plan.relation;
+    let columns: Vec<&str> = plan.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let watermark = match &relation.watermark {
+        Some(watermark) => format!("watermark {} per partition", watermark.expression),
+        None => "no watermark".to_owned(),
+    };
+    format!("read {}: {}; {watermark}", endpoint(relation), columns.join(", "))
 }
 
 fn aggregate(query: &QueryPlan, plan: &AggregatePlan) -> String {
     let groups: Vec<&str> = plan.groups.iter().map(|(_, field)| field.name().as_str()).collect();
     let calls: Vec<&str> = plan.calls.iter().map(|call| call.text.as_str()).collect();
     let by = if groups.is_empty() { "all rows".to_owned() } else { groups.join(", ") };
-    let mode = match plan.emit {
-        Emit::Final => "append, once per closed window",
-        Emit::Changes => "upsert",
+    let emit = match plan.emit {
+        Emit::Final => "once per closed window",
+        Emit::Changes => "as groups change, once per commit",
     };
     let bound = match plan.window {
         Some(_) => "state is bounded by open windows; late rows are counted and dropped",
         None => "state grows with the number of groups",
     };
     format!(
-        "aggregate by {by}: {}; {mode}; {bound}; changelog topic {}",
+        "aggregate by {by}: {}; {emit}; {bound}; changelog topic {}",
         calls.join(", "),
         query.changelog_topic()
     )
 }
 
-fn sink(query: &QueryPlan) -> String {
-    let relation = &query.sink.relation;
+fn sink(plan: &SinkPlan) -> String {
+    let relation = &plan.relation;
     let key = match relation.key.as_slice() {
         [] => "no key".to_owned(),
         columns => format!("key {}", columns.join(", ")),
     };
-    let columns: Vec<&str> = query
-        .sink
+    let columns: Vec<&str> = plan
         .value
         .iter()
         .filter_map(|index| relation.schema.fields().get(*index))
         .map(|field| field.name().as_str())
         .collect();
-    format!("{}: {}; {key}; {}", endpoint(relation), columns.join(", "), relation.mode.name())
+    format!("write {}: {}; {key}; {}", endpoint(relation), columns.join(", "), relation.mode.name())
 }
 
 fn endpoint(relation: &Relation) -> String {

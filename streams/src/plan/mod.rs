@@ -3,11 +3,12 @@
 //!
 //! No broker is needed and nothing runs here.
 
+mod aggregate;
 mod analyze;
 mod context;
 mod explain;
+mod graph;
 mod logical;
-mod origin;
 mod program;
 mod result;
 mod stage;
@@ -19,9 +20,10 @@ mod tests;
 
 use std::sync::Arc;
 
+pub(crate) use graph::{Exchange, Graph, Node, NodeId, Step, WindowPlan};
 pub use program::{PlanContext, Program};
 pub(crate) use stage::{
-    AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SinkPlan, SourcePlan, Stage,
+    AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SinkPlan, SourcePlan,
 };
 pub(crate) use window::WindowSize;
 
@@ -34,14 +36,12 @@ pub struct Plan {
     pub(crate) catalog: Catalog,
 }
 
-/// One query that runs until it is stopped: reads one topic, writes one topic.
+/// One query that runs until it is stopped: reads topics, writes one.
 #[derive(Debug)]
 pub struct QueryPlan {
     pub(crate) pipeline: String,
     pub(crate) name: String,
-    pub(crate) source: SourcePlan,
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) sink: SinkPlan,
+    pub(crate) graph: Graph,
     pub(crate) explanation: String,
 }
 
@@ -100,12 +100,38 @@ impl QueryPlan {
         &self.name
     }
 
-    pub fn input_topic(&self) -> &str {
-        &self.source.relation.topic
+    /// Topics that are read, each once, in the order of the query.
+    pub fn input_topics(&self) -> Vec<&str> {
+        let mut topics = Vec::new();
+        for (_, source) in self.graph.sources() {
+            let topic = source.relation.topic.as_str();
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        topics
     }
 
+    /// The topic of the result.
     pub fn output_topic(&self) -> &str {
-        &self.sink.relation.topic
+        self.sink().map_or("", |sink| sink.relation.topic.as_str())
+    }
+
+    /// Topics that are written, the result's first; each sink goes by its place here.
+    pub fn output_topics(&self) -> Vec<&str> {
+        let topics = self.graph.nodes.iter().filter_map(|node| match &node.step {
+            Step::Sink(sink) => Some(sink.relation.topic.as_str()),
+            _ => None,
+        });
+        topics.collect()
+    }
+
+    /// What becomes of the result.
+    pub(crate) fn sink(&self) -> Option<&SinkPlan> {
+        self.graph.nodes.iter().find_map(|node| match &node.step {
+            Step::Sink(sink) => Some(sink),
+            _ => None,
+        })
     }
 
     /// Topics that only this query writes and reads, for its state.
@@ -127,7 +153,7 @@ impl QueryPlan {
     }
 
     pub(crate) fn is_stateful(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage, Stage::Aggregate(_)))
+        self.graph.nodes.iter().any(|node| node.step.is_stateful())
     }
 
     /// What `EXPLAIN` prints.

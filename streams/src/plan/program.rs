@@ -123,7 +123,9 @@ impl Planning<'_> {
         let logical = logical::plan(&self.catalog, &create.select)?;
         let target = Target::New { kind: create.kind, name: &create.name, options: &options };
         let query = analyze::query(self.context, &create.name.text, &create.select, &logical, target)?;
-        self.catalog.insert(query.sink.relation.as_ref().clone());
+        if let Some(sink) = query.sink() {
+            self.catalog.insert(sink.relation.as_ref().clone());
+        }
         self.queries.retain(|known| known.name != query.name);
         self.queries.push(Arc::new(query));
         Ok(())

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast;
 
-use super::origin::{Origin, origin_of_output};
+use super::analyze::stay;
+use super::graph::{Edge, EdgeMode, Graph, NodeId, Step};
 use super::program::names_in;
-use super::stage::{AggregatePlan, SinkPlan, SourcePlan, Stage};
+use super::stage::SinkPlan;
 use crate::diagnostic::{Finding, did_you_mean};
 use crate::sql::catalog::{ChangeMode, KeyFormat, Relation, RelationWatermark, ValueColumns, ValueFormat};
 use crate::sql::ddl::{self, Options};
@@ -20,38 +20,35 @@ pub(super) enum Target<'a> {
     Existing(Arc<Relation>),
 }
 
+/// Adds the sink of what node `last` gives.
 pub(super) fn sink(
     select: &Select,
-    plan: &LogicalPlan,
-    source: &SourcePlan,
-    stages: &[Stage],
+    graph: &mut Graph,
+    last: NodeId,
     target: Target<'_>,
-) -> Result<SinkPlan, Finding> {
-    let result = ResultShape { select, plan, source, aggregate: aggregate_of(stages) };
-    match target {
+) -> Result<NodeId, Finding> {
+    let is_aggregated = graph.any_before(last, &|step| matches!(step, Step::Aggregate(_)));
+    let Some(edge) = graph.nodes.get(last).map(|node| node.edge.clone()) else {
+        return Err(Finding::new(select.at, "the query gives nothing"));
+    };
+    let result = ResultShape { select, edge: &edge, is_aggregated };
+    let sink = match target {
         Target::New { kind, name, options } => result.new_relation(kind, name, options),
         Target::Existing(relation) => result.existing_relation(relation),
-    }
-}
-
-fn aggregate_of(stages: &[Stage]) -> Option<&AggregatePlan> {
-    stages.iter().find_map(|stage| match stage {
-        Stage::Aggregate(plan) => Some(plan.as_ref()),
-        _ => None,
-    })
+    }?;
+    Ok(graph.add(Step::Sink(sink), vec![stay(last)], edge))
 }
 
 struct ResultShape<'a> {
     select: &'a Select,
-    plan: &'a LogicalPlan,
-    source: &'a SourcePlan,
-    aggregate: Option<&'a AggregatePlan>,
+    edge: &'a Edge,
+    is_aggregated: bool,
 }
 
 impl ResultShape<'_> {
     fn new_relation(&self, kind: RelationKind, name: &Name, options: &Options) -> Result<SinkPlan, Finding> {
         self.check_kind(kind, name)?;
-        let fields = self.plan.schema().fields();
+        let fields = self.edge.schema.fields();
         let schema = Arc::new(Schema::new(fields.iter().map(readable).collect::<Vec<_>>()));
         let key = self.key(kind, name, options)?;
         let value_columns = options.value_columns.unwrap_or(ValueColumns::All);
@@ -109,18 +106,19 @@ impl ResultShape<'_> {
     }
 
     fn check_kind(&self, kind: RelationKind, name: &Name) -> Result<(), Finding> {
-        match (kind, self.aggregate) {
-            (RelationKind::Table, None) => Err(Finding::new(
+        let is_unique = self.edge.key.as_ref().is_some_and(|key| key.is_unique);
+        match kind {
+            RelationKind::Table if !is_unique => Err(Finding::new(
                 name.at,
                 format!("table `{}` has no key: its rows would never replace each other", name.text),
             )
             .hint("write CREATE STREAM, or GROUP BY the columns that identify a row")),
-            (RelationKind::Stream, Some(plan)) if plan.emit == Emit::Changes => Err(Finding::new(
+            RelationKind::Stream if self.mode() == ChangeMode::Upsert => Err(Finding::new(
                 name.at,
                 "the result changes as rows arrive, so it is not a stream of facts",
             )
             .hint("write CREATE TABLE, or end the query in EMIT FINAL over windows")),
-            (_, None) if self.select.emit == Some(Emit::Final) => {
+            _ if !self.is_aggregated && self.select.emit == Some(Emit::Final) => {
                 Err(Finding::new(self.select.at, "EMIT FINAL needs windows: nothing here is ever open")
                     .hint("leave it out"))
             }
@@ -129,16 +127,16 @@ impl ResultShape<'_> {
     }
 
     fn mode(&self) -> ChangeMode {
-        match self.aggregate {
-            Some(plan) if plan.emit == Emit::Changes => ChangeMode::Upsert,
-            _ => ChangeMode::Append,
+        match self.edge.mode {
+            EdgeMode::Append => ChangeMode::Append,
+            EdgeMode::Changes | EdgeMode::Upsert => ChangeMode::Upsert,
         }
     }
 
     /// The result's columns that make the record key: the groups of an aggregate, else what was asked for, else the key
     /// of the input if it is still there.
     fn key(&self, kind: RelationKind, name: &Name, options: &Options) -> Result<Vec<usize>, Finding> {
-        let fields = self.plan.schema().fields();
+        let fields = self.edge.schema.fields();
         if let Some((wanted, at)) = &options.key {
             if self.mode() == ChangeMode::Upsert {
                 return Err(
@@ -156,83 +154,24 @@ impl ResultShape<'_> {
                 })
                 .collect();
         }
-        let origins: Vec<Origin> =
-            (0..fields.len()).map(|index| origin_of_output(self.plan, index)).collect();
-        match self.aggregate {
-            Some(plan) => self.group_key(kind, name, plan, &origins),
-            None => {
-                let relation = &self.source.relation;
-                let found = relation.key.iter().map(|column| {
-                    origins.iter().position(|origin| *origin == Origin::Source(column.clone()))
-                });
-                Ok(found.collect::<Option<Vec<_>>>().unwrap_or_default())
-            }
-        }
-    }
-
-    /// Every group must be in the result; a window's end need not be if its start is.
-    fn group_key(
-        &self,
-        kind: RelationKind,
-        name: &Name,
-        plan: &AggregatePlan,
-        origins: &[Origin],
-    ) -> Result<Vec<usize>, Finding> {
-        let mut key = Vec::new();
-        let mut missing = Vec::new();
-        let mut has_bound = false;
-        for (group, (_, field)) in plan.groups.iter().enumerate() {
-            let place = origins.iter().position(|origin| *origin == Origin::Group(group));
-            let is_bound = plan.window.is_some()
-                && [super::window::WINDOW_START, super::window::WINDOW_END].contains(&field.name().as_str());
-            match place {
-                Some(_) if is_bound && has_bound => {}
-                Some(index) => {
-                    has_bound |= is_bound;
-                    key.push(index);
-                }
-                None if is_bound => {}
-                None => missing.push(field.name().clone()),
-            }
-        }
-        if plan.window.is_some() && !has_bound {
-            missing.push(super::window::WINDOW_START.to_owned());
-        }
-        if !missing.is_empty() {
-            if kind == RelationKind::Stream {
-                return Ok(Vec::new());
-            }
-            return Err(Finding::new(
+        let Some(key) = &self.edge.key else { return Ok(Vec::new()) };
+        match key.columns() {
+            Some(columns) => Ok(columns),
+            None if kind == RelationKind::Table => Err(Finding::new(
                 name.at,
-                format!("the key of the result needs `{}`", missing.join("`, `")),
+                format!("the key of the result needs `{}`", key.missing().join("`, `")),
             )
-            .hint("select every column of GROUP BY; a table's rows are told apart by them"));
+            .hint("select every column of GROUP BY; a table's rows are told apart by them")),
+            None => Ok(Vec::new()),
         }
-        key.sort_unstable();
-        Ok(key)
     }
 
     /// Event time of the result: the input's if its column is still there, a window's start for windowed results.
     fn watermark(&self) -> Option<RelationWatermark> {
-        let fields = self.plan.schema().fields();
-        let origins = (0..fields.len()).map(|index| origin_of_output(self.plan, index));
-        match self.aggregate {
-            Some(plan) => {
-                let group = plan.window.filter(|_| plan.emit == Emit::Final)?.group;
-                let index = origins.into_iter().position(|origin| origin == Origin::Group(group))?;
-                let column = fields.get(index)?.name().clone();
-                let expression = ast::Expr::Identifier(ast::Ident::with_quote('"', column.clone()));
-                Some(RelationWatermark { column, expression })
-            }
-            None => {
-                let inherited = self.source.relation.watermark.as_ref()?;
-                let wanted = Origin::Source(inherited.column.clone());
-                let index = origins.into_iter().position(|origin| origin == wanted)?;
-                let column = fields.get(index)?.name().clone();
-                let expression = renamed(&inherited.expression, &inherited.column, &column)?;
-                Some(RelationWatermark { column, expression })
-            }
-        }
+        let time = self.edge.time.as_ref()?;
+        let column = self.edge.name(time.column).to_owned();
+        let expression = renamed(&time.watermark.expression, &time.watermark.column, &column)?;
+        Some(RelationWatermark { column, expression })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The steps of a query in the order rows pass them, with expressions ready to evaluate over Arrow batches.
+//! What the steps of a query do in detail, with expressions ready to evaluate over Arrow batches.
 
 use std::sync::Arc;
 
@@ -19,23 +19,6 @@ pub(crate) struct SourcePlan {
     pub width: usize,
     /// Over the decoded columns: how far event time has come, as a timestamp.
     pub watermark: Option<Arc<dyn PhysicalExpr>>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Stage {
-    /// Keeps rows for which the expression is true.
-    Filter(Arc<dyn PhysicalExpr>),
-    Project {
-        expressions: Vec<Arc<dyn PhysicalExpr>>,
-        schema: SchemaRef,
-    },
-    /// Gives each row its windows, as two more columns.
-    Window {
-        time: Arc<dyn PhysicalExpr>,
-        size: WindowSize,
-        schema: SchemaRef,
-    },
-    Aggregate(Arc<AggregatePlan>),
 }
 
 #[derive(Debug)]

@@ -35,13 +35,19 @@ fn a_windowed_aggregate_reads_only_what_it_needs() {
     same_text(
         &text,
         "query hourly
-  read topic quakes as json: time, magnitude, network; append; watermark time - INTERVAL '6' HOUR per partition
-  filter magnitude@1 >= 2.5; append
-  window tumble 1h over time@0; append
-  project magnitude@1 as magnitude, network@2 as network, window_start@3 as window_start, window_end@4 as window_end
-  aggregate by network, window_start, window_end: count(Int64(1)), max(quakes.magnitude), avg(quakes.magnitude); append, once per closed window; state is bounded by open windows; late rows are counted and dropped; changelog topic __p-hourly-changelog
-  project network@0 as network, window_start@1 as window_start, window_end@2 as window_end, count(Int64(1))@3 as quakes, max(quakes.magnitude)@4 as strongest, avg(quakes.magnitude)@5 as average
-  write topic hourly as json: network, window_start, window_end, quakes, strongest, average; key network, window_start; append
+  1 read topic quakes as json: time, magnitude, network; watermark time - INTERVAL '6' HOUR per partition
+      gives append; key network; event time time; spread by input partition
+  2 filter magnitude@1 >= 2.5
+      gives append; key network; event time time; spread by input partition
+  3 window tumble 1h over time@0
+      gives append; key network; event time time; spread by input partition
+  4 project magnitude@1 as magnitude, network@2 as network, window_start@3 as window_start, window_end@4 as window_end
+      gives append; key network; spread by input partition
+  5 aggregate by network, window_start, window_end: count(Int64(1)), max(quakes.magnitude), avg(quakes.magnitude); once per closed window; state is bounded by open windows; late rows are counted and dropped; changelog topic __p-hourly-changelog; from 4, exchanged by network@1, window_start@2, window_end@3
+      gives append; unique key network, window_start; event time window_start; spread by network, window_start, window_end
+  6 project network@0 as network, window_start@1 as window_start, window_end@2 as window_end, count(Int64(1))@3 as quakes, max(quakes.magnitude)@4 as strongest, avg(quakes.magnitude)@5 as average
+      gives append; unique key network, window_start; event time window_start; spread by network, window_start, window_end
+  7 write topic hourly as json: network, window_start, window_end, quakes, strongest, average; key network, window_start; append
 ",
     );
 }
@@ -55,14 +61,14 @@ fn a_projection_keeps_key_and_watermark_if_their_columns_stay() {
          CREATE STREAM busy AS SELECT * FROM t WHERE n > 10",
     )
     .expect("planned");
-    let big = &plan.queries[0].sink.relation;
+    let big = &plan.queries[0].sink().expect("a sink").relation;
     assert_eq!(big.key, ["net"]);
     assert_eq!(
         big.watermark.as_ref().map(|watermark| watermark.expression.to_string()),
         Some("\"at\" - INTERVAL '6' HOUR".to_owned())
     );
-    let topics: Vec<_> = plan.queries().map(|query| (query.input_topic(), query.output_topic())).collect();
-    assert_eq!(topics, [("quakes", "big"), ("big", "t"), ("t", "busy")]);
+    let topics: Vec<_> = plan.queries().map(|query| (query.input_topics(), query.output_topic())).collect();
+    assert_eq!(topics, [(vec!["quakes"], "big"), (vec!["big"], "t"), (vec!["t"], "busy")]);
     assert_eq!(plan.queries[1].internal_topics(), ["__p-t-changelog"]);
     assert_eq!(plan.topic_of("busy"), Some("busy"));
 }

@@ -14,6 +14,7 @@ mod random;
 pub(crate) mod row;
 #[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod table;
+pub(crate) mod virtual_node;
 
 use crate::exec::QueryError;
 

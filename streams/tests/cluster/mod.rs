@@ -180,7 +180,10 @@ impl Running {
     /// Waits until every query in turn has read its input to the end and has closed its windows.
     pub fn finish(&self, cluster: &TestCluster) {
         for query in self.queries.iter() {
-            let ends = cluster.ends(query.input_topic()).into_iter().collect();
+            let topics = query.input_topics();
+            let ends =
+                topics.iter().map(|topic| ((*topic).to_owned(), cluster.ends(topic).into_iter().collect()));
+            let ends = ends.collect();
             let finished = async { tokio::time::timeout(PATIENCE, query.finish(ends)).await };
             let finished = self.runtime.as_ref().unwrap().block_on(finished);
             assert!(finished.is_ok(), "{} does not finish: {:?}", query.name(), query.status());

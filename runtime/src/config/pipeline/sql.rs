@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use millstream_streams::{Diagnostic, Plan, PlanContext, Program};
+use millstream_streams::{Diagnostic, Plan, PlanContext, Program, QueryPlan};
 
 use super::Pipeline;
 use crate::config::diagnostic::{Location, Report};
@@ -59,8 +59,7 @@ fn topics_with_partitions(pipeline: &Pipeline) -> BTreeMap<String, Option<i32>> 
 /// A topic that nothing here writes may be written by other clients, so that is no error.
 fn check_inputs(pipeline: &Pipeline, plan: &Plan, report: &mut Report) {
     let Some(first) = pipeline.streams.first() else { return };
-    for query in plan.queries() {
-        let topic = query.input_topic();
+    for (query, topic) in inputs(plan) {
         let written = pipeline.topic(topic).is_some()
             || pipeline.sources.iter().any(|source| source.topic().is_none_or(|to| to == topic))
             || plan.queries().any(|other| other.output_topic() == topic);
@@ -78,11 +77,10 @@ fn check_inputs(pipeline: &Pipeline, plan: &Plan, report: &mut Report) {
 /// Queries that feed each other would run for ever on their own output.
 fn check_cycles(pipeline: &Pipeline, plan: &Plan, report: &mut Report) {
     let mut next: HashMap<&str, Vec<&str>> = HashMap::new();
-    for query in plan.queries() {
-        next.entry(query.input_topic()).or_default().push(query.output_topic());
+    for (query, topic) in inputs(plan) {
+        next.entry(topic).or_default().push(query.output_topic());
     }
-    for query in plan.queries() {
-        let start = query.input_topic();
+    for (query, start) in inputs(plan) {
         if reaches(&next, query.output_topic(), start) {
             let location = pipeline.streams.first().map(|part| part.text.location.clone());
             let message =
@@ -91,6 +89,11 @@ fn check_cycles(pipeline: &Pipeline, plan: &Plan, report: &mut Report) {
             return;
         }
     }
+}
+
+/// Every query with each topic that it reads.
+fn inputs(plan: &Plan) -> impl Iterator<Item = (&QueryPlan, &str)> {
+    plan.queries().flat_map(|query| query.input_topics().into_iter().map(move |topic| (query, topic)))
 }
 
 fn reaches(next: &HashMap<&str, Vec<&str>>, from: &str, to: &str) -> bool {

@@ -26,12 +26,15 @@ pub(crate) struct ClusterLink {
     plan: Arc<QueryPlan>,
     transaction: TransactionConfig,
     consumer: Consumer,
+    /// Topics that are read, once open.
+    inputs: Vec<String>,
     opened: Option<Opened>,
 }
 
 struct Opened {
     producer: TransactionalProducer,
-    output: TopicWriter,
+    /// By place among the query's outputs.
+    outputs: Vec<TopicWriter>,
     changelog: Option<TopicWriter>,
     in_transaction: bool,
 }
@@ -39,7 +42,7 @@ struct Opened {
 impl ClusterLink {
     pub fn new(client: Client, plan: Arc<QueryPlan>, transaction: TransactionConfig) -> ClusterLink {
         let consumer = client.consumer(ConsumerConfig::default());
-        ClusterLink { client, plan, transaction, consumer, opened: None }
+        ClusterLink { client, plan, transaction, consumer, inputs: Vec::new(), opened: None }
     }
 
     async fn take_over(&self) -> Result<Opened, QueryError> {
@@ -56,14 +59,16 @@ impl ClusterLink {
                 .await
                 .map_err(|error| QueryError::cluster(format!("write topic `{topic}`"), error))
         };
-        let output = writer(self.plan.output_topic()).await?;
+        let mut outputs = Vec::new();
+        for topic in self.plan.output_topics() {
+            outputs.push(writer(topic).await?);
+        }
         let changelog =
             if self.plan.is_stateful() { Some(writer(&self.plan.changelog_topic()).await?) } else { None };
-        Ok(Opened { producer, output, changelog, in_transaction: false })
+        Ok(Opened { producer, outputs, changelog, in_transaction: false })
     }
 
-    async fn start_positions(&self) -> Result<Vec<InputPartition>, QueryError> {
-        let topic = self.plan.input_topic();
+    async fn start_positions(&self, input: usize, topic: &str) -> Result<Vec<InputPartition>, QueryError> {
         let failed = |error: &dyn ToString| {
             QueryError::cluster(format!("find positions in `{topic}`"), error.to_string())
         };
@@ -78,17 +83,16 @@ impl ClusterLink {
         let committed: HashMap<TopicPartition, CommittedOffset> = committed.into_iter().collect();
         let first = self.consumer.beginning_offsets(&places).await.map_err(|error| failed(&error))?;
         let ends = self.consumer.end_offsets(&places).await.map_err(|error| failed(&error))?;
-        let partitions =
-            places.iter().zip(first).zip(ends).map(|((place, first), end_offset)| {
-                match committed.get(place) {
-                    Some(known) => InputPartition {
-                        offset: known.offset.max(first),
-                        note: Some(known.metadata.clone()),
-                        end_offset,
-                    },
-                    None => InputPartition { offset: first, note: None, end_offset },
-                }
-            });
+        let partitions = places.iter().zip(first).zip(ends).map(|((place, first), end_offset)| {
+            let known = committed.get(place);
+            InputPartition {
+                input,
+                partition: place.partition,
+                offset: known.map_or(first, |known| known.offset.max(first)),
+                note: known.map(|known| known.metadata.clone()),
+                end_offset,
+            }
+        });
         Ok(partitions.collect())
     }
 
@@ -112,16 +116,20 @@ impl Link for ClusterLink {
     async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError> {
         // First the fence, then the positions: nothing of an older task can be committed behind what is read here.
         self.opened = Some(self.take_over().await?);
-        let partitions = self.start_positions().await?;
-        let topic = self.plan.input_topic();
-        let starts = partitions.iter().enumerate().map(|(partition, input)| StartAt {
-            place: TopicPartition::new(topic, i32::try_from(partition).unwrap_or(i32::MAX)),
-            start: Start::Offset(input.offset),
+        let topics: Vec<String> = self.plan.input_topics().into_iter().map(str::to_owned).collect();
+        let mut partitions = Vec::new();
+        for (input, topic) in topics.iter().enumerate() {
+            partitions.extend(self.start_positions(input, topic).await?);
+        }
+        let starts = partitions.iter().filter_map(|position| {
+            let place = TopicPartition::new(topics.get(position.input)?.as_str(), position.partition);
+            Some(StartAt { place, start: Start::Offset(position.offset) })
         });
         self.consumer
             .assign(starts.collect())
             .await
-            .map_err(|error| QueryError::cluster(format!("read topic `{topic}`"), error))?;
+            .map_err(|error| QueryError::cluster(format!("read topics `{}`", topics.join("`, `")), error))?;
+        self.inputs = topics;
         Ok(partitions)
     }
 
@@ -153,9 +161,14 @@ impl Link for ClusterLink {
 
     async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError> {
         let fetched = self.consumer.poll(wait).await.map_err(|error| {
-            QueryError::cluster(format!("read topic `{}`", self.plan.input_topic()), error)
+            QueryError::cluster(format!("read topics `{}`", self.inputs.join("`, `")), error)
         })?;
-        Ok(fetched.map(|fetched| Piece {
+        let Some(fetched) = fetched else { return Ok(None) };
+        let Some(input) = self.inputs.iter().position(|topic| *topic == *fetched.place.topic) else {
+            return Ok(None);
+        };
+        Ok(Some(Piece {
+            input,
             partition: fetched.place.partition,
             start_offset: fetched.start_offset,
             next_offset: fetched.next_offset,
@@ -168,16 +181,16 @@ impl Link for ClusterLink {
         }))
     }
 
-    async fn write(&mut self, rows: &OutputRows, keyless: i32) -> Result<(), QueryError> {
-        let topic = self.plan.output_topic().to_owned();
+    async fn write(&mut self, output: usize, rows: &OutputRows, keyless: i32) -> Result<(), QueryError> {
+        let topic = self.plan.output_topics().get(output).copied().unwrap_or_default().to_owned();
         let opened = self.opened()?;
         opened.begin()?;
-        let partitions = i32::try_from(opened.output.partitions()).unwrap_or(i32::MAX).max(1);
+        let Some(writer) = opened.outputs.get(output) else { return Ok(()) };
+        let partitions = i32::try_from(writer.partitions()).unwrap_or(i32::MAX).max(1);
         for (key, value) in rows.iter() {
             let partition = if key.is_none() { Some(keyless.rem_euclid(partitions)) } else { None };
-            let record = NewRecord { key, value: Some(value), headers: &[], timestamp_ms: None };
-            opened
-                .output
+            let record = NewRecord { key, value, headers: &[], timestamp_ms: None };
+            writer
                 .append(partition, record)
                 .await
                 .map_err(|error| QueryError::cluster(format!("write topic `{topic}`"), error))?;
@@ -186,7 +199,7 @@ impl Link for ClusterLink {
     }
 
     async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError> {
-        let input = self.plan.input_topic().to_owned();
+        let inputs = self.inputs.clone();
         let group = self.plan.group();
         let opened = self.opened()?;
         opened.begin()?;
@@ -202,10 +215,10 @@ impl Link for ClusterLink {
         }
         let offsets: Vec<(TopicPartition, CommittedOffset)> = positions
             .iter()
-            .map(|position| {
-                let place = TopicPartition::new(input.as_str(), position.partition);
+            .filter_map(|position| {
+                let place = TopicPartition::new(inputs.get(position.input)?.as_str(), position.partition);
                 let metadata = position.note.clone();
-                (place, CommittedOffset { offset: position.offset, leader_epoch: -1, metadata })
+                Some((place, CommittedOffset { offset: position.offset, leader_epoch: -1, metadata }))
             })
             .collect();
         opened

@@ -19,7 +19,7 @@ use super::encode::OutputRows;
 #[async_trait]
 pub(crate) trait Link: Send {
     /// Takes the query over from any older task, whose open transaction is aborted, and finds where each input partition
-    /// stands. Partitions are numbered from 0 without gaps.
+    /// stands: topics in the order of the query's inputs, partitions numbered from 0 without gaps.
     async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError>;
 
     /// The committed state: the last value of every key that is not gone. After `open`.
@@ -28,8 +28,9 @@ pub(crate) trait Link: Send {
     /// The next records of any partition, in offset order within each; `None` if there were none for `wait`.
     async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError>;
 
-    /// Adds records to the transaction. Rows without a key go to the partition that `keyless` stands for.
-    async fn write(&mut self, rows: &OutputRows, keyless: i32) -> Result<(), QueryError>;
+    /// Adds records to the transaction, for one of the query's output topics. Rows without a key go to the partition that
+    /// `keyless` stands for.
+    async fn write(&mut self, output: usize, rows: &OutputRows, keyless: i32) -> Result<(), QueryError>;
 
     /// Commits the transaction with the state's changes and the positions in it.
     async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError>;
@@ -37,6 +38,9 @@ pub(crate) trait Link: Send {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputPartition {
+    /// Place of the topic among the query's inputs.
+    pub input: usize,
+    pub partition: i32,
     /// Where reading starts.
     pub offset: i64,
     /// The text committed with the position; `None` if nothing was.
@@ -48,6 +52,8 @@ pub(crate) struct InputPartition {
 /// Whole record batches of one partition.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
+    /// Place of the topic among the query's inputs.
+    pub input: usize,
     pub partition: i32,
     pub batches: Vec<Batch>,
     /// Records before it were not asked for.
@@ -63,6 +69,8 @@ pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
+    /// Place of the topic among the query's inputs.
+    pub input: usize,
     pub partition: i32,
     /// Of the next record to read.
     pub offset: i64,

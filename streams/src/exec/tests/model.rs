@@ -14,7 +14,8 @@ use crate::exec::encode::OutputRows;
 use crate::exec::link::{Change, InputPartition, Link, Piece, Position};
 use crate::plan::QueryPlan;
 
-pub type Record = (Option<Vec<u8>>, Vec<u8>);
+/// Key and value; without a value the key is taken back.
+pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// How a run differs from the plain one.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ pub struct Model {
 #[derive(Default, Clone)]
 struct Committed {
     epoch: u64,
-    positions: BTreeMap<i32, Position>,
+    positions: BTreeMap<(String, i32), Position>,
     state: HashMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -66,8 +67,9 @@ pub struct ModelLink {
     pub disturbance: Disturbance,
     pub random: u64,
     epoch: u64,
-    reading: Vec<i64>,
-    written: Vec<Record>,
+    /// Topic and place among the inputs, partition, next offset.
+    reading: Vec<(usize, String, i32, i64)>,
+    written: Vec<(usize, Record)>,
 }
 
 impl ModelLink {
@@ -94,17 +96,12 @@ impl ModelLink {
         Ok(())
     }
 
-    fn partitions(&self) -> usize {
-        let model = self.model.lock().expect("the model is not poisoned");
-        model.topics.keys().filter(|(topic, _)| topic == self.plan.input_topic()).count()
-    }
-
     /// Cuts the next piece off a partition, if there is any.
-    fn cut(&mut self, partition: usize) -> Option<Piece> {
+    fn cut(&mut self, place: usize) -> Option<Piece> {
         let length = if self.disturbance.seed == 0 { usize::MAX } else { 1 + self.next_random(3) };
-        let offset = self.reading[partition];
+        let (input, topic, partition, offset) = self.reading[place].clone();
         let model = self.model.lock().expect("the model is not poisoned");
-        let records = &model.topics[&(self.plan.input_topic().to_owned(), partition as i32)];
+        let records = &model.topics[&(topic, partition)];
         let rest = &records[offset as usize..];
         let taken = &rest[..length.min(rest.len())];
         if taken.is_empty() {
@@ -113,21 +110,15 @@ impl ModelLink {
         let mut builder = BatchBuilder::new(Compression::None);
         builder.set_base_offset(offset);
         for (key, value) in taken {
-            builder.append(0, key.as_deref(), Some(value), &[]).expect("the record fits");
+            builder.append(0, key.as_deref(), value.as_deref(), &[]).expect("the record fits");
         }
         let mut bytes: Bytes = builder.finish().expect("the batch is built");
         let batch = Batch::split_from(&mut bytes).expect("the batch is whole");
         let next_offset = offset + taken.len() as i64;
         let end_offset = records.len() as i64;
         drop(model);
-        self.reading[partition] = next_offset;
-        Some(Piece {
-            partition: partition as i32,
-            batches: vec![batch],
-            start_offset: offset,
-            next_offset,
-            end_offset,
-        })
+        self.reading[place].3 = next_offset;
+        Some(Piece { input, partition, batches: vec![batch], start_offset: offset, next_offset, end_offset })
     }
 }
 
@@ -135,23 +126,24 @@ impl ModelLink {
 impl Link for ModelLink {
     async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError> {
         self.step("open")?;
-        let partitions = self.partitions();
         let mut model = self.model.lock().expect("the model is not poisoned");
         let committed = model.queries.entry(self.plan.name().to_owned()).or_default();
         committed.epoch += 1;
         self.epoch = committed.epoch;
         let committed = committed.clone();
         let mut inputs = Vec::new();
-        for partition in 0..partitions as i32 {
-            let end_offset = model.topics[&(self.plan.input_topic().to_owned(), partition)].len() as i64;
-            let position = committed.positions.get(&partition);
-            inputs.push(InputPartition {
-                offset: position.map_or(0, |position| position.offset),
-                note: position.map(|position| position.note.clone()),
-                end_offset,
-            });
+        self.reading.clear();
+        for (input, topic) in self.plan.input_topics().into_iter().enumerate() {
+            let partitions = model.topics.iter().filter(|((name, _), _)| name == topic);
+            for ((_, partition), records) in partitions {
+                let position = committed.positions.get(&(topic.to_owned(), *partition));
+                let offset = position.map_or(0, |position| position.offset);
+                let note = position.map(|position| position.note.clone());
+                let end_offset = records.len() as i64;
+                inputs.push(InputPartition { input, partition: *partition, offset, note, end_offset });
+                self.reading.push((input, topic.to_owned(), *partition, offset));
+            }
         }
-        self.reading = inputs.iter().map(|input| input.offset).collect();
         Ok(inputs)
     }
 
@@ -175,9 +167,10 @@ impl Link for ModelLink {
         Ok(None)
     }
 
-    async fn write(&mut self, rows: &OutputRows, _keyless: i32) -> Result<(), QueryError> {
+    async fn write(&mut self, output: usize, rows: &OutputRows, _keyless: i32) -> Result<(), QueryError> {
         self.step("write")?;
-        self.written.extend(rows.iter().map(|(key, value)| (key.map(<[u8]>::to_vec), value.to_vec())));
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        self.written.extend(rows.iter().map(|(key, value)| (output, (owned(key), owned(value)))));
         Ok(())
     }
 
@@ -197,10 +190,13 @@ impl Link for ModelLink {
                 };
             }
             for position in positions {
-                committed.positions.insert(position.partition, position.clone());
+                let topic = self.plan.input_topics()[position.input].to_owned();
+                committed.positions.insert((topic, position.partition), position.clone());
             }
-            let output = (self.plan.output_topic().to_owned(), 0);
-            model.topics.entry(output).or_default().append(&mut self.written);
+            for (output, record) in self.written.drain(..) {
+                let topic = self.plan.output_topics()[output].to_owned();
+                model.topics.entry((topic, 0)).or_default().push(record);
+            }
         }
         self.step("after the commit")
     }

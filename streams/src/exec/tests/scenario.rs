@@ -1,9 +1,10 @@
 //! Scenarios as text. A file is a list of blocks, each a line that says what it is and the lines below it:
 //!
 //! - `program`: the statements;
-//! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key);
+//! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key or no value);
 //! - `finish`: every query reads to the end of its input and closes its windows;
-//! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key;
+//! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key that
+//!   is not taken back;
 //! - `late QUERY COUNT`, `bad QUERY COUNT`, `state QUERY KEYS`: counts by then (only in the plain run where a crash would
 //!   count twice).
 
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use super::model::{Disturbance, Model, ModelLink, Record};
-use crate::exec::engine::BadRecords;
+use crate::exec::engine::{BadRecords, InputEnds};
 use crate::exec::status::StatusCells;
 use crate::exec::task::{self, Finish, Orders, TaskConfig};
 use crate::plan::{Plan, PlanContext, Program, QueryPlan};
@@ -84,8 +85,10 @@ impl Scenario {
         let mut statuses = BTreeMap::new();
         for query in &self.plan.queries {
             statuses.insert(query.name().to_owned(), StatusCells::new(query.name()));
-            let output = (query.output_topic().to_owned(), 0);
-            model.lock().expect("the model is not poisoned").topics.entry(output).or_default();
+            for topic in query.output_topics() {
+                let output = (topic.to_owned(), 0);
+                model.lock().expect("the model is not poisoned").topics.entry(output).or_default();
+            }
         }
         for step in &self.steps {
             match step {
@@ -136,7 +139,7 @@ impl Scenario {
                 .into_iter()
                 .map(|line| (line.split(' ').next().unwrap_or_default().to_owned(), line))
                 .collect();
-            found = by_key.into_values().collect();
+            found = by_key.into_values().filter(|line| !line.ends_with(" -")).collect();
         }
         let (found, expected) = (found.join("\n"), expected.join("\n"));
         assert!(
@@ -149,10 +152,15 @@ impl Scenario {
 
 /// Runs the query, again after every crash, until its windows are closed.
 async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturbance, status: &StatusCells) {
-    let ends: BTreeMap<i32, i64> = {
+    let ends: InputEnds = {
         let model = model.lock().expect("the model is not poisoned");
-        let input = model.topics.iter().filter(|((topic, _), _)| topic == query.input_topic());
-        input.map(|((_, partition), records)| (*partition, records.len() as i64)).collect()
+        let mut ends = InputEnds::default();
+        for ((topic, partition), records) in &model.topics {
+            if query.input_topics().contains(&topic.as_str()) {
+                ends.entry(topic.clone()).or_default().insert(*partition, records.len() as i64);
+            }
+        }
+        ends
     };
     let config = TaskConfig {
         commit_interval: how.commit_interval(),
@@ -183,10 +191,13 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
 
 fn record(line: &str) -> Record {
     let (key, value) = line.split_once(' ').expect("a record is `KEY VALUE`");
-    ((key != "-").then(|| key.as_bytes().to_vec()), value.as_bytes().to_vec())
+    let bytes = |text: &str| (text != "-").then(|| text.as_bytes().to_vec());
+    (bytes(key), bytes(value))
 }
 
 fn line((key, value): &Record) -> String {
-    let key = key.as_ref().map_or("-".into(), |key| String::from_utf8_lossy(key));
-    format!("{key} {}", String::from_utf8_lossy(value))
+    let text = |bytes: &Option<Vec<u8>>| {
+        bytes.as_ref().map_or("-".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    };
+    format!("{} {}", text(key), text(value))
 }

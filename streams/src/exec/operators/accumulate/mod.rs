@@ -11,7 +11,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, Int64Array};
 use datafusion::arrow::datatypes::DataType;
 
-use super::QueryError;
+use crate::exec::QueryError;
 use crate::plan::{AggregateCall, AggregateFunction};
 use crate::state::encoding::Reader;
 use extreme::{DecimalExtreme, FloatExtreme, IntegerExtreme, TextExtreme};

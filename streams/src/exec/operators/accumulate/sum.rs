@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64T
 
 use super::{Accumulator, COMPUTE, argument, rows};
 use crate::exec::QueryError;
-use crate::exec::exact_sum::ExactSum;
+use crate::exec::operators::exact_sum::ExactSum;
 use crate::state::encoding::Reader;
 
 /// `sum` and `avg` of doubles.

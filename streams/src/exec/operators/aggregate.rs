@@ -7,29 +7,34 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
-};
-use datafusion::arrow::compute::{cast, filter_record_batch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::HashMap;
 
-use super::QueryError;
 use super::accumulate::{Accumulator, accumulator};
-use super::event_time::BEGINNING;
+use super::{batch_of, evaluate};
+use crate::exec::QueryError;
+use crate::exec::event_time::{BEGINNING, END};
+use crate::exec::operator::{Operator, Output};
+use crate::exec::rows::Rows;
 use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
+use crate::state::virtual_node::virtual_nodes;
 use crate::state::{OnChange, Persistent};
 
 const GROUPS: &str = "the columns of GROUP BY";
 const CALLS: &str = "the arguments of an aggregate";
 
+/// The table of the groups' accumulators.
+const GROUP_TABLE: u8 = 0;
+
 /// End of a group that is in no window: it never closes.
 const NEVER: i64 = i64::MAX;
 
-pub(crate) struct Aggregator {
+pub(super) struct Aggregator {
     plan: Arc<AggregatePlan>,
     converter: RowConverter,
     /// Group columns, in the row format, to slot.
@@ -45,6 +50,8 @@ pub(crate) struct Aggregator {
     gone: Vec<Arc<[u8]>>,
     /// Slots whose new results have not been given out, for `EMIT CHANGES`; each once.
     unreported: Vec<u32>,
+    /// The watermark that windows were last closed by.
+    closed_us: i64,
     late_rows: u64,
     last_end_us: Option<i64>,
 }
@@ -74,38 +81,35 @@ impl Aggregator {
             changed: Vec::new(),
             gone: Vec::new(),
             unreported: Vec::new(),
+            closed_us: BEGINNING,
             late_rows: 0,
             last_end_us: None,
         })
     }
 
-    /// Adds the rows of a batch. `watermarks` is each row's partition's watermark before it; `closed_us` the watermark that
-    /// windows were last closed by.
-    pub fn on_batch(
-        &mut self,
-        batch: &RecordBatch,
-        watermarks: Option<&Int64Array>,
-        closed_us: i64,
-    ) -> Result<(), QueryError> {
+    /// Adds the rows that are in time. A row is late by its partition's watermark before it, or by what is closed.
+    fn take_in(&mut self, rows: Rows) -> Result<(), QueryError> {
         let Some(window) = self.plan.window else {
-            return self.add(batch, None);
+            return self.add(&rows, None);
         };
-        let ends = self.window_ends(batch, window)?;
+        let ends = self.window_ends(&rows.batch, window)?;
         let grace_us = window.size.grace_us;
+        let closed_us = self.closed_us;
+        let watermarks = rows.watermarks.as_ref();
         let in_time = |row: usize| {
             let watermark = watermarks.map_or(BEGINNING, |watermarks| watermarks.value(row)).max(closed_us);
             ends.is_valid(row) && ends.value(row).saturating_add(grace_us) > watermark
         };
-        let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(in_time(row))).collect();
-        let late = batch.num_rows() - kept.true_count();
+        let kept: BooleanArray = (0..rows.len()).map(|row| Some(in_time(row))).collect();
+        let late = rows.len() - kept.true_count();
         if late == 0 {
-            return self.add(batch, Some(&ends));
+            return self.add(&rows, Some(&ends));
         }
         self.late_rows += late as u64;
-        let batch = filter_record_batch(batch, &kept).map_err(QueryError::compute(GROUPS))?;
+        let rows = rows.filter(&kept).map_err(QueryError::compute(GROUPS))?;
         let ends: Int64Array =
             (0..ends.len()).filter(|row| kept.value(*row)).map(|row| Some(ends.value(row))).collect();
-        self.add(&batch, Some(&ends))
+        self.add(&rows, Some(&ends))
     }
 
     fn window_ends(&self, batch: &RecordBatch, window: AggregateWindow) -> Result<Int64Array, QueryError> {
@@ -124,28 +128,21 @@ impl Aggregator {
         let Some((expression, _)) = self.plan.groups.get(group) else {
             return Err(QueryError::cluster("evaluate GROUP BY", "a group column is missing"));
         };
-        expression
-            .evaluate(batch)
-            .and_then(|value| value.into_array(batch.num_rows()))
-            .map_err(QueryError::evaluate(GROUPS))
+        evaluate(expression, batch, GROUPS)
     }
 
-    fn add(&mut self, batch: &RecordBatch, ends: Option<&Int64Array>) -> Result<(), QueryError> {
-        if batch.num_rows() == 0 {
+    fn add(&mut self, rows: &Rows, ends: Option<&Int64Array>) -> Result<(), QueryError> {
+        if rows.is_empty() {
             return Ok(());
         }
+        let batch = &rows.batch;
         let slots = self.find_slots(batch, ends)?;
         let count = self.groups.len();
         for (call, accumulator) in self.plan.calls.iter().zip(&mut self.accumulators) {
             accumulator.resize(count);
-            let evaluate = |expression: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
-                expression
-                    .evaluate(batch)
-                    .and_then(|value| value.into_array(batch.num_rows()))
-                    .map_err(QueryError::evaluate(CALLS))
-            };
-            let values = call.argument.as_ref().map(evaluate).transpose()?;
-            let filter = call.filter.as_ref().map(evaluate).transpose()?;
+            let values =
+                call.argument.as_ref().map(|argument| evaluate(argument, batch, CALLS)).transpose()?;
+            let filter = call.filter.as_ref().map(|filter| evaluate(filter, batch, CALLS)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
             accumulator.add(values.as_ref(), filter, &slots)?;
         }
@@ -212,7 +209,7 @@ impl Aggregator {
 
     /// Closes every window that ends at or before the watermark, less its grace: for `EMIT FINAL` their results, in the
     /// order of window end and key. Their state is dropped.
-    pub fn close(&mut self, watermark_us: i64) -> Result<Option<RecordBatch>, QueryError> {
+    fn close(&mut self, watermark_us: i64) -> Result<Option<RecordBatch>, QueryError> {
         let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
         let mut closing: Vec<u32> = Vec::new();
         while let Some(entry) = self.windows.first_entry() {
@@ -239,7 +236,7 @@ impl Aggregator {
     }
 
     /// For `EMIT CHANGES`: the results of every group that changed since the last call, in the order of their key.
-    pub fn changes(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+    fn changes(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         let mut slots = std::mem::take(&mut self.unreported);
         if slots.is_empty() {
             return Ok(None);
@@ -258,9 +255,7 @@ impl Aggregator {
         for accumulator in &self.accumulators {
             columns.push(accumulator.results(slots)?);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        RecordBatch::try_new_with_options(self.plan.schema.clone(), columns, &options)
-            .map_err(QueryError::compute("the results of an aggregate"))
+        batch_of(&self.plan.schema, columns, slots.len(), "the results of an aggregate")
     }
 
     fn key_columns<'a>(
@@ -291,19 +286,53 @@ impl Aggregator {
         self.free.extend_from_slice(slots);
     }
 
-    /// Rows dropped because their window was closed, since the start.
-    pub fn late_rows(&self) -> u64 {
+    /// What the changelog's keys begin with, and the columns behind.
+    fn stored_keys(&self, keys: &[Arc<[u8]>]) -> Result<(Vec<u8>, Vec<StoredColumn>), QueryError> {
+        let columns = self.key_columns(keys.iter())?;
+        let nodes = virtual_nodes(&columns, keys.len())?;
+        Ok((nodes, columns.iter().map(StoredColumn::new).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Operator for Aggregator {
+    fn on_rows(&mut self, _input: usize, rows: Rows, _out: &mut Output) -> Result<(), QueryError> {
+        self.take_in(rows)
+    }
+
+    fn on_watermark(&mut self, watermarks_us: &[i64], out: &mut Output) -> Result<(), QueryError> {
+        let watermark_us = watermarks_us.first().copied().unwrap_or(BEGINNING);
+        if watermark_us != END {
+            self.closed_us = watermark_us;
+        }
+        if let Some(results) = self.close(watermark_us)? {
+            out.push(Rows::inserts(results));
+        }
+        Ok(())
+    }
+
+    fn output_watermark(&self, watermarks_us: &[i64]) -> i64 {
+        let watermark_us = watermarks_us.first().copied().unwrap_or(BEGINNING);
+        let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
+        if watermark_us == END { END } else { watermark_us.saturating_sub(grace_us) }
+    }
+
+    fn on_barrier(&mut self, out: &mut Output) -> Result<(), QueryError> {
+        if let Some(results) = self.changes()? {
+            out.push(Rows::inserts(results));
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self) -> Vec<(u8, &mut dyn Persistent)> {
+        vec![(GROUP_TABLE, self)]
+    }
+
+    fn late_rows(&self) -> u64 {
         self.late_rows
     }
 
-    /// When the last of the closed windows ended, its grace included.
-    pub fn last_end_us(&self) -> Option<i64> {
+    fn last_end_us(&self) -> Option<i64> {
         self.last_end_us
-    }
-
-    fn stored_keys(&self, keys: &[Arc<[u8]>]) -> Result<Vec<StoredColumn>, QueryError> {
-        let columns = self.key_columns(keys.iter())?;
-        Ok(columns.iter().map(StoredColumn::new).collect::<Result<_, _>>()?)
     }
 }
 
@@ -313,10 +342,11 @@ impl Persistent for Aggregator {
         let changed = std::mem::take(&mut self.changed);
         let mut keys: Vec<Arc<[u8]>> = gone.clone();
         keys.extend(changed.iter().map(|slot| self.groups[*slot as usize].key.clone()));
-        let columns = self.stored_keys(&keys)?;
+        let (nodes, columns) = self.stored_keys(&keys)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in 0..keys.len() {
             key.clear();
+            key.push(nodes.get(row).copied().unwrap_or(0));
             key.push(VERSION);
             columns.iter().for_each(|column| column.write(row, &mut key));
             // A group that went and came back within one commit is written after it is deleted.
@@ -342,7 +372,8 @@ impl Persistent for Aggregator {
         }
         let mut values = Vec::new();
         for (key, value) in entries {
-            let mut from = Reader::new(key)?;
+            // Behind the virtual node, which the columns say again.
+            let mut from = Reader::new(key.get(1..).unwrap_or_default())?;
             for reader in &mut readers {
                 reader.read(&mut from)?;
             }

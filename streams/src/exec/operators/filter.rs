@@ -1,0 +1,38 @@
+//! `WHERE` and `HAVING`.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::compute::prep_null_mask_filter;
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::evaluate;
+use crate::exec::QueryError;
+use crate::exec::operator::{Operator, Output};
+use crate::exec::rows::Rows;
+
+const STEP: &str = "WHERE";
+
+pub(super) struct Filter {
+    predicate: Arc<dyn PhysicalExpr>,
+}
+
+impl Filter {
+    pub fn new(predicate: Arc<dyn PhysicalExpr>) -> Filter {
+        Filter { predicate }
+    }
+}
+
+impl Operator for Filter {
+    fn on_rows(&mut self, _input: usize, rows: Rows, out: &mut Output) -> Result<(), QueryError> {
+        let verdicts = evaluate(&self.predicate, &rows.batch, STEP)?;
+        let verdicts = verdicts.as_boolean();
+        let kept = if verdicts.null_count() > 0 { prep_null_mask_filter(verdicts) } else { verdicts.clone() };
+        if kept.true_count() == kept.len() {
+            out.push(rows);
+        } else {
+            out.push(rows.filter(&kept).map_err(QueryError::compute(STEP))?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! The steps that rows pass: one file each.
+
+mod accumulate;
+mod aggregate;
+mod exact_sum;
+mod filter;
+mod project;
+mod window;
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::QueryError;
+use super::operator::Operator;
+use crate::plan::{Node, Step};
+
+/// The operator of a node; `None` for what is not one: sources and sinks.
+pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryError> {
+    let schema = node.edge.schema.clone();
+    Ok(match &node.step {
+        Step::Source(_) | Step::Sink(_) => None,
+        Step::Filter(predicate) => Some(Box::new(filter::Filter::new(predicate.clone()))),
+        Step::Project(expressions) => Some(Box::new(project::Project::new(expressions.clone(), schema))),
+        Step::Window(plan) => Some(Box::new(window::AssignWindows::new(plan.clone(), schema))),
+        Step::Aggregate(plan) => Some(Box::new(aggregate::Aggregator::new(plan.clone())?)),
+    })
+}
+
+/// The values of an expression for every row.
+pub(super) fn evaluate(
+    expression: &Arc<dyn PhysicalExpr>,
+    batch: &RecordBatch,
+    step: &'static str,
+) -> Result<ArrayRef, QueryError> {
+    expression
+        .evaluate(batch)
+        .and_then(|value| value.into_array(batch.num_rows()))
+        .map_err(QueryError::evaluate(step))
+}
+
+/// A batch of these columns; there may be none.
+pub(super) fn batch_of(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+    step: &'static str,
+) -> Result<RecordBatch, QueryError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(QueryError::compute(step))
+}

@@ -1,0 +1,81 @@
+//! `TUMBLE` and `HOP`: each row once for every window it is in, with the window's start and end as two more columns.
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+use super::{batch_of, evaluate};
+use crate::exec::QueryError;
+use crate::exec::operator::{Operator, Output};
+use crate::exec::rows::Rows;
+use crate::plan::{WindowPlan, WindowSize};
+
+const STEP: &str = "the windows";
+const MICROSECONDS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+pub(super) struct AssignWindows {
+    plan: WindowPlan,
+    schema: SchemaRef,
+}
+
+impl AssignWindows {
+    pub fn new(plan: WindowPlan, schema: SchemaRef) -> AssignWindows {
+        AssignWindows { plan, schema }
+    }
+}
+
+impl Operator for AssignWindows {
+    fn on_rows(&mut self, _input: usize, rows: Rows, out: &mut Output) -> Result<(), QueryError> {
+        let compute = QueryError::compute(STEP);
+        let size = self.plan.size;
+        let times = evaluate(&self.plan.time, &rows.batch, STEP)?;
+        let times = cast(&times, &MICROSECONDS).and_then(|times| cast(&times, &DataType::Int64));
+        let times = times.map_err(&compute)?;
+        let times = times.as_primitive::<Int64Type>();
+        let (rows, starts): (Rows, Int64Array) = if size.advance_us == size.size_us {
+            (rows, times.unary(|time| aligned(time, size)))
+        } else {
+            overlapping(times, size, rows)?
+        };
+        let ends: Int64Array = starts.unary(|start| start.saturating_add(size.size_us));
+        let mut columns = rows.batch.columns().to_vec();
+        for bound in [starts, ends] {
+            let bound: ArrayRef = Arc::new(bound);
+            columns.push(cast(&bound, &MICROSECONDS).map_err(&compute)?);
+        }
+        let batch = batch_of(&self.schema, columns, rows.len(), STEP)?;
+        out.push(rows.with_batch(batch));
+        Ok(())
+    }
+
+    fn output_watermark(&self, watermarks_us: &[i64]) -> i64 {
+        let least = watermarks_us.iter().copied().min().unwrap_or(i64::MIN);
+        if least == i64::MAX { least } else { least.saturating_sub(self.plan.behind_us) }
+    }
+}
+
+fn aligned(time: i64, size: WindowSize) -> i64 {
+    time.div_euclid(size.advance_us).saturating_mul(size.advance_us)
+}
+
+/// Each row once for every window it is in, earliest window first.
+fn overlapping(times: &Int64Array, size: WindowSize, rows: Rows) -> Result<(Rows, Int64Array), QueryError> {
+    let (mut origins, mut starts) = (Vec::new(), Vec::new());
+    for row in 0..times.len() {
+        if times.is_null(row) {
+            origins.push(row as u32);
+            starts.push(None);
+            continue;
+        }
+        let time = times.value(row);
+        let last = aligned(time, size);
+        let count = (size.size_us - 1 - (time - last)).div_euclid(size.advance_us);
+        for back in (0..=count).rev() {
+            origins.push(row as u32);
+            starts.push(Some(last.saturating_sub(back * size.advance_us)));
+        }
+    }
+    let rows = rows.take(&UInt32Array::from(origins)).map_err(QueryError::compute(STEP))?;
+    Ok((rows, Int64Array::from(starts)))
+}

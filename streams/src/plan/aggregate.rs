@@ -1,0 +1,200 @@
+//! Planning of `GROUP BY` and of aggregate calls.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DFSchemaRef;
+use datafusion::logical_expr::expr::AggregateFunction as AggregateExpression;
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::sql::sqlparser::ast;
+
+use super::analyze::{Analysis, place};
+use super::graph::{Edge, EdgeKey, EdgeMode, EdgeTime, Exchange, Input, KeyPart, NodeId, Step, WindowColumn};
+use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow};
+use super::window::WINDOW_START;
+use crate::diagnostic::Finding;
+use crate::sql::catalog::RelationWatermark;
+use crate::sql::parse::Emit;
+use crate::state::encoding;
+
+impl Analysis<'_> {
+    pub fn aggregate(&mut self, aggregate: &Aggregate) -> Result<NodeId, Finding> {
+        let node = self.walk(&aggregate.input)?;
+        if self.graph.any_before(node, &|step| matches!(step, Step::Aggregate(_))) {
+            return Err(self
+                .refuse("aggregates of aggregates need a query each")
+                .hint("write the inner one as a table of its own with EMIT FINAL"));
+        }
+        let input = aggregate.input.schema();
+        let mut groups = Vec::new();
+        let mut places = Vec::new();
+        for (index, expression) in aggregate.group_expr.iter().enumerate() {
+            if matches!(expression, Expr::GroupingSet(_)) {
+                return Err(self
+                    .refuse("GROUPING SETS, ROLLUP and CUBE are not supported yet")
+                    .hint("write one query per set"));
+            }
+            let field = aggregate.schema.field(index).clone();
+            if !encoding::is_supported(field.data_type()) {
+                return Err(self
+                    .refuse(&format!(
+                        "{expression} is {}: groups of that type are not supported",
+                        field.data_type()
+                    ))
+                    .hint("cast it to TEXT, BIGINT, DECIMAL or TIMESTAMP"));
+            }
+            groups.push((self.compile(expression, input)?, field));
+            places.push(place(expression, input));
+        }
+        let windows = self.group_windows(node, &places);
+        let last = windows.iter().find(|window| window.is_end).or(windows.first());
+        let window = last.map(|window| AggregateWindow {
+            group: window.column,
+            is_end: window.is_end,
+            size: window.size,
+        });
+        let emit = self.emit(node, window.is_some())?;
+        let mut calls = Vec::new();
+        for (index, expression) in aggregate.aggr_expr.iter().enumerate() {
+            let output = aggregate.schema.field(groups.len() + index).data_type().clone();
+            calls.push(self.call(expression, input, output)?);
+        }
+        let schema = aggregate.schema.inner().clone();
+        let mode = if emit == Emit::Final { EdgeMode::Append } else { EdgeMode::Upsert };
+        let time = windows.first().filter(|_| emit == Emit::Final).map(|window| window_time(window, &schema));
+        let edge = Edge {
+            key: Some(group_key(&groups, &windows)),
+            time,
+            mode,
+            windows,
+            distribution: Some((0..groups.len()).collect()),
+            schema: schema.clone(),
+        };
+        let keys = groups.iter().map(|(expression, _)| expression.clone()).collect();
+        let step = Step::Aggregate(Arc::new(AggregatePlan { groups, calls, window, emit, schema }));
+        Ok(self.graph.add(step, vec![Input { node, exchange: Some(Exchange { keys }) }], edge))
+    }
+
+    /// Which groups say what window a row is in, starts first; `places` are the input's columns of the groups.
+    fn group_windows(&self, node: NodeId, places: &[Option<usize>]) -> Vec<WindowColumn> {
+        let of_group = |(group, place): (usize, &Option<usize>)| {
+            let window = self.edge(node).windows.iter().find(|window| Some(window.column) == *place)?;
+            Some(WindowColumn { column: group, ..*window })
+        };
+        let mut windows: Vec<WindowColumn> = places.iter().enumerate().filter_map(of_group).collect();
+        windows.sort_by_key(|window| window.is_end);
+        windows
+    }
+
+    fn emit(&self, node: NodeId, windowed: bool) -> Result<Emit, Finding> {
+        let has_windows = self.graph.any_before(node, &|step| matches!(step, Step::Window(_)))
+            && !self.graph.any_before(node, &|step| matches!(step, Step::Aggregate(_)));
+        match self.select.emit {
+            _ if has_windows && !windowed => Err(self
+                .refuse("the query reads windows but does not group by them, so no window would ever close")
+                .hint("add window_start, window_end to GROUP BY")),
+            Some(Emit::Final) if !windowed => Err(self
+                .refuse("EMIT FINAL needs windows: without them no result is ever final")
+                .hint("read FROM TUMBLE(…) and GROUP BY window_start, window_end, or write EMIT CHANGES")),
+            Some(emit) => Ok(emit),
+            None => Ok(Emit::Changes),
+        }
+    }
+
+    fn call(
+        &self,
+        expression: &Expr,
+        input: &DFSchemaRef,
+        output: DataType,
+    ) -> Result<AggregateCall, Finding> {
+        let text = expression.to_string();
+        let Expr::AggregateFunction(AggregateExpression { func, params }) = expression.clone().unalias()
+        else {
+            return Err(self.refuse(&format!("{text} is not an aggregate")));
+        };
+        let function = match func.name() {
+            "count" => AggregateFunction::Count,
+            "sum" => AggregateFunction::Sum,
+            "avg" => AggregateFunction::Average,
+            "min" => AggregateFunction::Minimum,
+            "max" => AggregateFunction::Maximum,
+            other => {
+                return Err(self
+                    .refuse(&format!("the aggregate `{other}` is not supported yet"))
+                    .hint("count, sum, avg, min and max are"));
+            }
+        };
+        if params.distinct && !matches!(function, AggregateFunction::Minimum | AggregateFunction::Maximum) {
+            return Err(self
+                .refuse("DISTINCT in an aggregate is not supported yet")
+                .hint("group by the column in a first query, then count its rows in a second"));
+        }
+        let (argument, argument_type) = match params.args.as_slice() {
+            [Expr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() => {
+                (None, DataType::Int64)
+            }
+            [argument] => {
+                let data_type = argument.get_type(input).map_err(|error| self.trouble(&error))?;
+                (Some(self.compile(argument, input)?), data_type)
+            }
+            _ => return Err(self.refuse(&format!("{text} takes one argument"))),
+        };
+        let filter = params.filter.as_ref().map(|filter| self.compile(filter, input)).transpose()?;
+        if !function.accepts(&argument_type) {
+            return Err(self
+                .refuse(&format!("{text}: {argument_type} values are not supported yet"))
+                .hint("cast the argument to BIGINT, DOUBLE, DECIMAL or TEXT"));
+        }
+        Ok(AggregateCall { function, argument, argument_type, filter, output, text })
+    }
+}
+
+/// The groups; a window's start and end are one part of the key, since one says the other.
+fn group_key(groups: &[(Arc<dyn PhysicalExpr>, Arc<Field>)], windows: &[WindowColumn]) -> EdgeKey {
+    let bounds: Vec<usize> = windows.iter().map(|window| window.column).collect();
+    let plain = groups.iter().enumerate().filter(|(group, _)| !bounds.contains(group));
+    let mut parts: Vec<KeyPart> = plain
+        .map(|(group, (_, field))| KeyPart { columns: vec![group], name: field.name().clone() })
+        .collect();
+    if !bounds.is_empty() {
+        parts.push(KeyPart { columns: bounds, name: WINDOW_START.to_owned() });
+    }
+    EdgeKey { parts, is_unique: true, by_place: true }
+}
+
+/// A window's start, or its end where there is no start, is the event time of its result.
+fn window_time(window: &WindowColumn, schema: &Schema) -> EdgeTime {
+    let column = schema.field(window.column).name().clone();
+    let expression = ast::Expr::Identifier(ast::Ident::with_quote('"', column.clone()));
+    let behind_us = if window.is_end { 0 } else { window.size.size_us };
+    EdgeTime { column: window.column, watermark: RelationWatermark { column, expression }, behind_us }
+}
+
+impl AggregateFunction {
+    fn accepts(self, argument: &DataType) -> bool {
+        match self {
+            AggregateFunction::Count => true,
+            AggregateFunction::Sum | AggregateFunction::Average => {
+                matches!(
+                    argument,
+                    DataType::Int64 | DataType::UInt64 | DataType::Float64 | DataType::Decimal128(..)
+                )
+            }
+            AggregateFunction::Minimum | AggregateFunction::Maximum => {
+                argument.is_integer()
+                    || matches!(
+                        argument,
+                        DataType::Float64
+                            | DataType::Float32
+                            | DataType::Boolean
+                            | DataType::Utf8
+                            | DataType::Utf8View
+                            | DataType::Decimal128(..)
+                            | DataType::Timestamp(..)
+                            | DataType::Date32
+                    )
+            }
+        }
+    }
+}
