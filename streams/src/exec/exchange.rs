@@ -6,9 +6,14 @@ use super::QueryError;
 use super::operators::evaluate;
 use super::rows::{RowKind, Rows};
 use crate::plan::Exchange;
-use crate::state::virtual_node::{owner, virtual_nodes};
+use crate::state::key::{VIRTUAL_NODES, virtual_nodes};
 
 const STEP: &str = "the columns of an exchange";
+
+/// The worker that owns a virtual node.
+pub(crate) fn owner(virtual_node: u8, workers: usize) -> usize {
+    usize::from(virtual_node % VIRTUAL_NODES) * workers / usize::from(VIRTUAL_NODES)
+}
 
 /// The rows for each worker that gets any, each in the order they came in.
 pub(crate) fn split(

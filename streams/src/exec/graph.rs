@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::QueryError;
 use super::encode::OutputRows;
+use super::exchange::owner;
 use super::link::{Change, Piece};
 use super::worker::{Gave, Job, Layout, Mail, Phase, Worker};
 use crate::plan::{NodeId, QueryPlan, Step};
-use crate::state::virtual_node::owner;
 
 /// Bytes of a state key before the step's own: node and table.
 const STATE_PREFIX: usize = 3;

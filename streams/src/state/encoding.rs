@@ -14,8 +14,6 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 
-use super::virtual_node::mixed;
-
 /// The form that is written today.
 pub(crate) const VERSION: u8 = 1;
 
@@ -92,33 +90,6 @@ impl StoredColumn {
             _ => array.clone(),
         };
         Ok(StoredColumn { form, array })
-    }
-
-    /// Adds each row's value to the hash of its key so far.
-    pub fn hash(&self, hashes: &mut [u64]) {
-        const NULL: u64 = 0x9E37_79B9_7F4A_7C15;
-        for (row, hash) in hashes.iter_mut().enumerate() {
-            let value = if self.array.is_null(row) { NULL } else { self.hash_value(row) };
-            *hash = mixed(hash.rotate_left(17) ^ value);
-        }
-    }
-
-    #[inline]
-    fn hash_value(&self, row: usize) -> u64 {
-        let of_bytes = |bytes: &[u8]| {
-            let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-            bytes.iter().fold(0xCBF2_9CE4_8422_2325, step)
-        };
-        match self.form {
-            Stored::Integer => self.array.as_primitive::<Int64Type>().value(row) as u64,
-            Stored::Float => self.array.as_primitive::<Float64Type>().value(row).to_bits(),
-            Stored::Decimal => {
-                of_bytes(&self.array.as_primitive::<Decimal128Type>().value(row).to_le_bytes())
-            }
-            Stored::Boolean => u64::from(self.array.as_boolean().value(row)),
-            Stored::Text => of_bytes(self.array.as_string::<i32>().value(row).as_bytes()),
-            Stored::Bytes => of_bytes(self.array.as_binary::<i32>().value(row)),
-        }
     }
 
     pub fn write(&self, row: usize, out: &mut Vec<u8>) {

@@ -6,7 +6,7 @@
 pub(crate) mod encoding;
 
 mod column;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod key;
 #[cfg(test)]
 mod random;
@@ -14,7 +14,6 @@ mod random;
 pub(crate) mod row;
 #[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod table;
-pub(crate) mod virtual_node;
 
 use crate::exec::QueryError;
 

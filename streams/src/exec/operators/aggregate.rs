@@ -22,7 +22,7 @@ use crate::exec::rows::Rows;
 use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
-use crate::state::virtual_node::virtual_nodes;
+use crate::state::key::virtual_nodes;
 use crate::state::{OnChange, Persistent};
 
 const GROUPS: &str = "the columns of GROUP BY";
