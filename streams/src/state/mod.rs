@@ -6,7 +6,7 @@
 pub(crate) mod encoding;
 
 mod column;
-#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
+#[expect(dead_code, reason = "the steps move onto it one after the other")]
 pub(crate) mod key;
 #[cfg(test)]
 mod random;
