@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_protocol::Uuid;
+use millstream_protocol::compression::Compression;
 use parking_lot::RwLock;
 
 use crate::api::clock;
@@ -14,8 +15,8 @@ use crate::cluster::{MetadataImage, MetadataRecord, TopicImage};
 use crate::config::{self, AcksAllDurability, Config, TopicConfig};
 use crate::log::disk::Disk;
 use crate::log::{
-    DirectoryConfig, DirectoryError, Expected, FlushPolicy, LogConfig, LogDirectory, Partition,
-    PartitionName, TimestampType, WriteError,
+    CleanerConfig, DirectoryConfig, DirectoryError, Expected, FlushPolicy, LogConfig, LogDirectory,
+    Partition, PartitionName, Recompression, TimestampType, WriteError,
 };
 
 #[derive(Debug)]
@@ -49,6 +50,13 @@ impl Hosting {
         let directory_config = DirectoryConfig {
             retention_check_every: Duration::from_millis(config.retention_check_interval_ms),
             producer_expiration_ms: config.producer_id_expiration_ms,
+            cleaner: CleanerConfig {
+                threads: if config.cleaner_enabled { config.cleaner_threads } else { 0 },
+                memory_bytes: config.cleaner_memory_bytes,
+                load_factor: config.cleaner_load_factor,
+                bytes_per_second: config.cleaner_bytes_per_second,
+                backoff: Duration::from_millis(config.cleaner_backoff_ms),
+            },
             ..DirectoryConfig::default()
         };
         let directory = LogDirectory::open(
@@ -185,12 +193,18 @@ fn log_config(config: &Config, topic: &TopicImage) -> LogConfig {
         retention_bytes: limited(topic.retention_bytes),
         delete: topic.cleanup_policy.delete,
         compact: topic.cleanup_policy.compact,
+        min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
+        delete_retention_ms: topic.delete_retention_ms,
         file_delete_delay_ms: topic.file_delete_delay_ms,
         max_message_bytes: usize::try_from(topic.max_message_bytes).unwrap_or(usize::MAX),
         timestamp_type: match topic.timestamp_type {
             config::TimestampType::CreateTime => TimestampType::CreateTime,
             config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
         },
+        recompression: recompression(&topic),
+        segment_jitter_ms: topic.segment_jitter_ms,
         timestamp_before_max_ms: topic.timestamp_before_max_ms,
         timestamp_after_max_ms: topic.timestamp_after_max_ms,
         flush: match config.acks_all_durability {
@@ -201,4 +215,16 @@ fn log_config(config: &Config, topic: &TopicImage) -> LogConfig {
             },
         },
     }
+}
+
+fn recompression(topic: &TopicConfig) -> Option<Recompression> {
+    let (compression, level) = match topic.compression_type.as_str() {
+        "uncompressed" => (Compression::None, None),
+        "gzip" => (Compression::Gzip, Some(topic.gzip_level).filter(|level| *level >= 0)),
+        "snappy" => (Compression::Snappy, None),
+        "lz4" => (Compression::Lz4, None),
+        "zstd" => (Compression::Zstd, Some(topic.zstd_level)),
+        _ => return None,
+    };
+    Some(Recompression { compression, level })
 }

@@ -1,10 +1,10 @@
 //! The log on disk, in Kafka's layout, and the owners of its partitions.
 //!
 //! From outside: [`LogDirectory`] opens a folder, [`Partition`] appends and reads. Inside, in reading order: what one
-//! append does (`partition`, `writer`, `segment`, `index`), how it becomes durable (`flusher`, `progress`), how it is
+//! append does (`partition`, `intake`, `writer`, `segment`, `index`), how it becomes durable (`flusher`, `progress`), how it is
 //! read (`fetch`, `reader`, `scan`, `buffer`), what a start does (`directory`, `recovery`, `checkpoint`,
-//! `producer_snapshot`, `transaction_index`), and what time takes away (`retention`, `keeper`). Only `disk` touches
-//! the file system. Left out: compaction, tiered storage, several folders per broker.
+//! `producer_snapshot`, `transaction_index`), and what time takes away (`retention`, `compaction`, `keeper`). Only
+//! `disk` touches the file system. Left out: tiered storage, several folders per broker.
 
 pub mod config;
 pub mod directory;
@@ -15,8 +15,10 @@ pub mod progress;
 
 mod buffer;
 mod checkpoint;
+mod compaction;
 mod flusher;
 mod index;
+mod intake;
 mod keeper;
 mod producer_snapshot;
 mod reader;
@@ -32,7 +34,7 @@ mod transaction_index;
 mod writer;
 
 pub use crate::partition::append::Origin;
-pub use config::{DirectoryConfig, FlushPolicy, LogConfig, TimestampType};
+pub use config::{CleanerConfig, DirectoryConfig, FlushPolicy, LogConfig, Recompression, TimestampType};
 pub use directory::{Clock, DirectoryError, Expected, LogDirectory, PartitionName};
 pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, MAX_TIMESTAMP, ReadError};
 pub use partition::{AppendError, Appended, Partition};

@@ -48,6 +48,9 @@ pub struct UnknownCompression(String);
 /// zstd's own default level, which the Java client uses too.
 const ZSTD_LEVEL: i32 = 3;
 
+/// The most that gzip can do.
+const GZIP_LEVEL_MAX: u32 = 9;
+
 /// Largest window that a zstd frame may ask for, as a power of two: zstd's own default of 128 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -84,15 +87,25 @@ impl Compression {
 
     /// Appends `input`, compressed, to `output`.
     pub fn compress(self, input: &[u8], output: &mut Vec<u8>) -> Result<(), CompressionError> {
+        self.compress_at(None, input, output)
+    }
+
+    /// [`Compression::compress`] at a level of gzip (0 to 9) or zstd; the others have one level here.
+    pub fn compress_at(
+        self,
+        level: Option<i32>,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), CompressionError> {
         let result = match self {
             Self::None => {
                 output.extend_from_slice(input);
                 Ok(())
             }
-            Self::Gzip => compress_gzip(input, output),
+            Self::Gzip => compress_gzip(level, input, output),
             Self::Snappy => snappy::compress(input, output),
             Self::Lz4 => compress_lz4(input, output),
-            Self::Zstd => compress_zstd(input, output),
+            Self::Zstd => compress_zstd(level.unwrap_or(ZSTD_LEVEL), input, output),
         };
         result.map_err(|source| CompressionError::Compress { compression: self, source })
     }
@@ -141,8 +154,10 @@ impl Compression {
     }
 }
 
-fn compress_gzip(input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
-    let mut encoder = flate2::write::GzEncoder::new(output, flate2::Compression::default());
+fn compress_gzip(level: Option<i32>, input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
+    let level = level.and_then(|level| u32::try_from(level).ok()).filter(|level| *level <= GZIP_LEVEL_MAX);
+    let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+    let mut encoder = flate2::write::GzEncoder::new(output, level);
     encoder.write_all(input)?;
     encoder.finish()?;
     Ok(())
@@ -159,16 +174,20 @@ fn compress_lz4(input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
 }
 
 thread_local! {
-    /// A compressor takes a megabyte and more to set up, so each thread keeps its own.
-    static ZSTD: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    /// A compressor takes a megabyte and more to set up, so each thread keeps its own, with the level it is set to.
+    static ZSTD: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) };
 }
 
-fn compress_zstd(input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
+fn compress_zstd(level: i32, input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
     ZSTD.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => slot.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
+        let (set_to, compressor) = match slot {
+            Some(known) => known,
+            None => slot.insert((level, zstd::bulk::Compressor::new(level)?)),
         };
+        if *set_to != level {
+            compressor.set_compression_level(level)?;
+            *set_to = level;
+        }
         output.extend_from_slice(&compressor.compress(input)?);
         Ok(())
     })

@@ -19,6 +19,7 @@ mod build;
 mod control;
 mod header;
 mod read;
+mod rewrite;
 mod varint;
 
 pub use build::{BatchBuilder, BuildError, Producer};

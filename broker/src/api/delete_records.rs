@@ -1,5 +1,5 @@
 //! DeleteRecords (key 21), versions 0–2: makes everything before an offset unreadable (KIP-107). −1 stands for the
-//! high watermark.
+//! high watermark. Refused for internal topics, and where the topic's policy is not to delete.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use millstream_protocol::messages::{
 };
 
 use super::{Call, lookup};
+use crate::cluster::is_internal;
 use crate::log::DeleteRecordsError;
 use crate::node::Node;
 
@@ -40,12 +41,16 @@ pub(super) async fn handle(
 
 async fn delete(node: &Node, topic: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
     let image = node.cluster.image();
+    if is_internal(topic) {
+        return Err(ErrorCode::InvalidTopicException);
+    }
     let partition = lookup::leader(node, lookup::topic(&image, topic)?, index, -1)?;
     // Stores the log's new start, which flushes.
     let deleted = tokio::task::spawn_blocking(move || partition.delete_records(offset)).await;
     match deleted {
         Ok(Ok(start)) => Ok(start),
         Ok(Err(DeleteRecordsError::OffsetOutOfRange { .. })) => Err(ErrorCode::OffsetOutOfRange),
+        Ok(Err(DeleteRecordsError::NotAllowed)) => Err(ErrorCode::PolicyViolation),
         Ok(Err(error)) => {
             tracing::error!(%error, topic, index, "cannot delete records");
             Err(ErrorCode::KafkaStorageError)

@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use millstream_protocol::messages::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceResponse,
 };
 use millstream_protocol::{ErrorCode, Uuid};
 use tokio::time::{Instant, timeout_at};
@@ -95,8 +96,8 @@ fn append_all(
                 (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Ok(topic)) => {
                     append_one(node, topic, partition, guards, in_transaction)
                 }
-                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Err(code)) => Err((*code, None)),
-                _ => Err((ErrorCode::InvalidRequiredAcks, None)),
+                (ACKS_NONE | ACKS_LEADER | ACKS_ALL, Err(code)) => Err((*code).into()),
+                _ => Err(ErrorCode::InvalidRequiredAcks.into()),
             };
             partitions.push(match appended {
                 Ok((response, durability)) => {
@@ -105,7 +106,7 @@ fn append_all(
                     }
                     response
                 }
-                Err((code, message)) => refused(node, index, code, message),
+                Err(refused) => refused.response(node, index),
             });
         }
         response.responses.push(TopicProduceResponse {
@@ -140,7 +141,33 @@ fn find_topic(
     Err(ErrorCode::UnknownTopicOrPartition)
 }
 
-type Refused = (ErrorCode, Option<String>);
+/// Why a partition took nothing of a request.
+struct Refused {
+    code: ErrorCode,
+    message: Option<String>,
+    /// Places in the batch of the records that are to blame.
+    records: Vec<i32>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, records: Vec::new() }
+    }
+}
+
+impl From<AppendError> for Refused {
+    fn from(error: AppendError) -> Self {
+        let records = match &error {
+            AppendError::Refused {
+                refusal:
+                    AppendRefusal::KeylessRecords { indexes } | AppendRefusal::InvalidTimestamp { indexes, .. },
+                ..
+            } => indexes.clone(),
+            _ => Vec::new(),
+        };
+        Self { code: append_code(&error), message: Some(error.to_string()), records }
+    }
+}
 
 fn append_one(
     node: &Node,
@@ -149,20 +176,20 @@ fn append_one(
     guards: &Guards,
     in_transaction: bool,
 ) -> Result<(PartitionProduceResponse, Durability), Refused> {
-    let partition = lookup::leader(node, topic, data.index, -1).map_err(|code| (code, None))?;
+    let partition = lookup::leader(node, topic, data.index, -1)?;
     let records = data.records.unwrap_or_default();
     if !in_transaction && transactional::transactional_producer(&records).is_some() {
         let message = "transactional records need a transactional id";
-        return Err((ErrorCode::TransactionalIdAuthorizationFailed, Some(message.to_owned())));
+        let code = ErrorCode::TransactionalIdAuthorizationFailed;
+        return Err(Refused { code, message: Some(message.to_owned()), records: Vec::new() });
     }
-    let guard = guards.get(&(topic.id, data.index)).copied().transpose().map_err(|code| (code, None))?;
+    let guard = guards.get(&(topic.id, data.index)).copied().transpose()?;
     let bytes = records.len() as u64;
     let appended = partition.append(records, Origin::Client, guard).map_err(|error| {
-        let code = append_code(&error);
-        if code == ErrorCode::KafkaStorageError {
+        if append_code(&error) == ErrorCode::KafkaStorageError {
             tracing::error!(%error, "cannot append");
         }
-        (code, Some(error.to_string()))
+        Refused::from(error)
     })?;
     node.metrics.produced_bytes.fetch_add(bytes, Relaxed);
     node.metrics.produced_batches.fetch_add(1, Relaxed);
@@ -208,14 +235,22 @@ fn unacknowledged(response: &ProduceResponse) -> Reply {
     }
 }
 
-fn refused(node: &Node, index: i32, code: ErrorCode, message: Option<String>) -> PartitionProduceResponse {
-    node.metrics.count_error(code);
-    PartitionProduceResponse {
-        index,
-        error_code: code.code(),
-        base_offset: -1,
-        error_message: message,
-        ..Default::default()
+impl Refused {
+    fn response(self, node: &Node, index: i32) -> PartitionProduceResponse {
+        node.metrics.count_error(self.code);
+        let message = self.message.clone();
+        let record_errors = self.records.into_iter().map(|batch_index| BatchIndexAndErrorMessage {
+            batch_index,
+            batch_index_error_message: message.clone(),
+        });
+        PartitionProduceResponse {
+            index,
+            error_code: self.code.code(),
+            base_offset: -1,
+            record_errors: record_errors.collect(),
+            error_message: self.message,
+            ..Default::default()
+        }
     }
 }
 
@@ -224,7 +259,9 @@ pub(super) fn append_code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Refused { refusal, .. } => match refusal {
             AppendRefusal::CorruptBatch { .. } => ErrorCode::CorruptMessage,
-            AppendRefusal::InvalidRecord { .. } => ErrorCode::InvalidRecord,
+            AppendRefusal::InvalidRecord { .. } | AppendRefusal::KeylessRecords { .. } => {
+                ErrorCode::InvalidRecord
+            }
             AppendRefusal::UnsupportedFormat { .. } => ErrorCode::UnsupportedForMessageFormat,
             AppendRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
             AppendRefusal::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,

@@ -3,7 +3,7 @@
 //! Where several keys write one field they stand here from weakest to strongest (see
 //! `Config::reapply_in_table_order`).
 
-use super::value::{at_least, boolean, fraction, list, one_of};
+use super::value::{at_least, between, boolean, fraction, list, one_of, positive};
 use super::{AcksAllDurability, Config, ConfigType, Listener, TimestampType, topic};
 
 type Apply = fn(&mut Config, &str) -> Result<(), String>;
@@ -157,6 +157,27 @@ static KEYS: &[ServerKey] = &[
             config.topic_defaults.compression_type = one_of(text, topic::COMPRESSIONS)?;
             Ok(())
         },
+    ),
+    key(
+        "compression.gzip.level",
+        Int,
+        "-1",
+        "Level of gzip when the broker recompresses, 1 to 9; -1 is the default.",
+        set!(topic_defaults.gzip_level, topic::gzip_level),
+    ),
+    key(
+        "compression.lz4.level",
+        Int,
+        "9",
+        "Level of lz4 when the broker recompresses. No effect: there is one level.",
+        |_, text| between(text, 1, 17).map(|_| ()),
+    ),
+    key(
+        "compression.zstd.level",
+        Int,
+        "3",
+        "Level of zstd when the broker recompresses, up to 22.",
+        set!(topic_defaults.zstd_level, |text| between(text, -131_072, 22)),
     ),
     key(
         "min.insync.replicas",
@@ -320,6 +341,41 @@ static KEYS: &[ServerKey] = &[
         set!(topic_defaults.max_compaction_lag_ms, |text| at_least(text, 1)),
     ),
     key("log.cleaner.enable", Boolean, "true", "Run the log cleaner.", set!(cleaner_enabled, boolean)),
+    key(
+        "log.cleaner.threads",
+        Int,
+        "1",
+        "Threads that compact topics.",
+        set!(cleaner_threads, |text| at_least(text, 0)),
+    ),
+    key(
+        "log.cleaner.dedupe.buffer.size",
+        Long,
+        "134217728",
+        "Memory for the keys of all compactions under way; taken only as far as there are keys.",
+        set!(cleaner_memory_bytes, |text| at_least(text, 1 << 20)),
+    ),
+    key(
+        "log.cleaner.io.buffer.load.factor",
+        Double,
+        "0.9",
+        "How full the memory for keys may get.",
+        set!(cleaner_load_factor, fraction),
+    ),
+    key(
+        "log.cleaner.io.max.bytes.per.second",
+        Double,
+        "1.7976931348623157E308",
+        "Most bytes that compaction reads per second.",
+        set!(cleaner_bytes_per_second, positive),
+    ),
+    key(
+        "log.cleaner.backoff.ms",
+        Long,
+        "15000",
+        "Wait between two looks for something to compact.",
+        set!(cleaner_backoff_ms, |text| at_least(text, 0)),
+    ),
     // Durability and housekeeping.
     key(
         "acks.all.durability",

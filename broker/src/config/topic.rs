@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::value::{at_least, boolean, fraction, list, one_of};
+use super::value::{at_least, between, boolean, fraction, list, one_of};
 use super::{Config, ConfigError, ConfigType, suggest};
 
 /// The settings in force for one topic.
@@ -11,6 +11,9 @@ use super::{Config, ConfigError, ConfigType, suggest};
 pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
     pub compression_type: String,
+    /// −1 is gzip's own default.
+    pub gzip_level: i32,
+    pub zstd_level: i32,
     /// −1 keeps for ever.
     pub retention_ms: i64,
     /// −1 keeps everything.
@@ -139,6 +142,8 @@ impl Default for TopicConfig {
         Self {
             cleanup_policy: CleanupPolicy { delete: true, compact: false },
             compression_type: "producer".to_owned(),
+            gzip_level: -1,
+            zstd_level: 3,
             retention_ms: 604_800_000,
             retention_bytes: -1,
             segment_bytes: 1 << 30,
@@ -164,6 +169,13 @@ impl Default for TopicConfig {
 }
 
 pub(super) const COMPRESSIONS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
+
+pub(super) fn gzip_level(text: &str) -> Result<i32, String> {
+    match between(text, -1, 9)? {
+        0 => Err("expected 1 to 9, or -1".to_owned()),
+        level => Ok(level),
+    }
+}
 
 pub(super) fn cleanup_policy(text: &str) -> Result<CleanupPolicy, String> {
     let mut policy = CleanupPolicy { delete: false, compact: false };
@@ -215,12 +227,28 @@ static KEYS: &[TopicKey] = &[
         set!(cleanup_policy, cleanup_policy),
     ),
     key(
+        "compression.gzip.level",
+        Int,
+        &["compression.gzip.level"],
+        "-1",
+        "Level of gzip when the broker recompresses, 1 to 9; -1 is the default.",
+        set!(gzip_level, gzip_level),
+    ),
+    key(
         "compression.type",
         Text,
         &["compression.type"],
         "producer",
         "Compression of stored batches; producer keeps what came.",
         set!(compression_type, |text| one_of(text, COMPRESSIONS)),
+    ),
+    key(
+        "compression.zstd.level",
+        Int,
+        &["compression.zstd.level"],
+        "3",
+        "Level of zstd when the broker recompresses, up to 22.",
+        set!(zstd_level, |text| between(text, -131_072, 22)),
     ),
     key(
         "delete.retention.ms",
@@ -429,27 +457,11 @@ static KEYS: &[TopicKey] = &[
         },
     ),
     key(
-        "compression.gzip.level",
-        Int,
-        &[],
-        "-1",
-        "Level of gzip when the broker recompresses. No effect.",
-        |_, text| at_least(text, -1_i64).map(|_| ()),
-    ),
-    key(
         "compression.lz4.level",
         Int,
-        &[],
+        &["compression.lz4.level"],
         "9",
-        "Level of lz4 when the broker recompresses. No effect.",
-        |_, text| at_least(text, 1_i64).map(|_| ()),
-    ),
-    key(
-        "compression.zstd.level",
-        Int,
-        &[],
-        "3",
-        "Level of zstd when the broker recompresses. No effect.",
-        |_, text| at_least(text, -131_072_i64).map(|_| ()),
+        "Level of lz4 when the broker recompresses. No effect: there is one level.",
+        |_, text| between(text, 1, 17).map(|_| ()),
     ),
 ];

@@ -32,11 +32,27 @@ pub(super) fn at_least<N: FromStr + PartialOrd + Display>(text: &str, low: N) ->
     }
 }
 
+/// A whole number of a range.
+pub(super) fn between(text: &str, low: i32, high: i32) -> Result<i32, String> {
+    match text.parse::<i32>() {
+        Ok(number) if (low..=high).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from {low} to {high}")),
+    }
+}
+
 /// A fraction from 0 to 1.
 pub(super) fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
         _ => Err("expected a number between 0 and 1".to_owned()),
+    }
+}
+
+/// A number above zero.
+pub(super) fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 => Ok(number),
+        _ => Err("expected a number above 0".to_owned()),
     }
 }
 

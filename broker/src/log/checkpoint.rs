@@ -15,6 +15,8 @@ use super::disk::{Attempt, Disk, DiskError, replace_file};
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// First offsets that may be read, where they differ from the first segment's.
 pub const LOG_START_OFFSETS: &str = "log-start-offset-checkpoint";
+/// Offsets before which each compacted partition is clean.
+pub const COMPACTED_OFFSETS: &str = "cleaner-offset-checkpoint";
 /// Leader epochs of one partition with their first offsets.
 pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 /// The topic id of one partition's folder.

@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::buffer::BufferPool;
 use super::checkpoint::{self, CheckpointError, Offsets};
+use super::compaction::Cleaner;
 use super::config::{DirectoryConfig, LogConfig};
 use super::disk::{Attempt, Disk, DiskError};
 use super::flusher::{FlushQueue, in_parallel};
@@ -164,6 +165,19 @@ impl Shared {
         checkpoint::write_offsets(&*self.disk, &self.path.join(checkpoint::LOG_START_OFFSETS), &starts)
     }
 
+    /// Writes how far compacted partitions are clean.
+    pub(super) fn store_compacted(&self) -> Result<(), DiskError> {
+        let _one_writer = self.checkpoints.lock();
+        let mut offsets: Vec<_> = self
+            .all()
+            .iter()
+            .map(|partition| (partition.name.to_string(), partition.inner.lock().compacted.to))
+            .filter(|(_, to)| *to > 0)
+            .collect();
+        offsets.sort_unstable();
+        checkpoint::write_offsets(&*self.disk, &self.path.join(checkpoint::COMPACTED_OFFSETS), &offsets)
+    }
+
     pub(super) fn store_recovery_points(&self) -> Result<(), DiskError> {
         let _one_writer = self.checkpoints.lock();
         let mut points: Vec<_> = self
@@ -180,6 +194,7 @@ impl Shared {
 pub struct LogDirectory {
     shared: Arc<Shared>,
     keeper: Arc<Keeper>,
+    cleaner: Arc<Cleaner>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closed: Mutex<bool>,
     /// Given back by [`LogDirectory::close`].
@@ -228,14 +243,16 @@ impl LogDirectory {
         });
         open_partitions(&shared, expected)?;
         let keeper = Arc::new(Keeper::new(shared.clone()));
+        let cleaner = Arc::new(Cleaner::new(shared.clone(), keeper.clone()));
         let threads = if background {
-            start_threads(&shared, &keeper).attempt("start threads for", path)?
+            start_threads(&shared, &keeper, &cleaner).attempt("start threads for", path)?
         } else {
             Vec::new()
         };
         Ok(Self {
             shared,
             keeper,
+            cleaner,
             threads: Mutex::new(threads),
             closed: Mutex::new(false),
             lock: Mutex::new(Some(lock)),
@@ -272,7 +289,7 @@ impl LogDirectory {
         }
         let folder = self.shared.path.join(name.to_string());
         self.shared.disk.create_directory(&folder).attempt("create folder", &folder)?;
-        let known = Known { recovery_point: 0, log_start_offset: 0, clean: false };
+        let known = Known { recovery_point: 0, log_start_offset: 0, compacted_to: 0, clean: false };
         let partition = open_partition(&self.shared, &name, expected, known, None)?;
         partitions.insert(name, partition.clone());
         Ok(partition)
@@ -282,6 +299,8 @@ impl LogDirectory {
     pub fn delete(&self, name: &PartitionName) -> Result<(), DirectoryError> {
         let removed = self.shared.partitions.write().remove(name);
         let partition = removed.ok_or_else(|| DirectoryError::Missing(name.clone()))?;
+        // A compaction under way must not go on in the folder of a new topic of this name.
+        let _upkeep = partition.upkeep.lock();
         partition.close();
         let folder = self.shared.path.join(name.to_string());
         let id = u128::from_be_bytes(partition.topic_id());
@@ -302,6 +321,11 @@ impl LogDirectory {
     /// One round of retention, producer expiry, checkpoints and unlinking, on this thread.
     pub fn keep_now(&self) {
         self.keeper.round();
+    }
+
+    /// Compacts whatever needs it, on this thread.
+    pub fn clean_now(&self) {
+        self.cleaner.round();
     }
 
     /// Stops the threads, settles and flushes everything, and marks the stop as clean. Blocks. A failed folder is
@@ -339,6 +363,7 @@ impl LogDirectory {
 
     fn stop_threads(&self) {
         self.shared.flushes.stop();
+        self.cleaner.stop();
         self.keeper.stop();
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
@@ -358,11 +383,20 @@ impl Drop for LogDirectory {
     }
 }
 
-fn start_threads(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> io::Result<Vec<JoinHandle<()>>> {
+fn start_threads(
+    shared: &Arc<Shared>,
+    keeper: &Arc<Keeper>,
+    cleaner: &Arc<Cleaner>,
+) -> io::Result<Vec<JoinHandle<()>>> {
     let (flushes, keeper) = (shared.clone(), keeper.clone());
     let flusher = thread::Builder::new().name("log-flusher".into()).spawn(move || flushes.flushes.run())?;
     let keeping = thread::Builder::new().name("log-keeper".into()).spawn(move || keeper.run())?;
-    Ok(vec![flusher, keeping])
+    let mut threads = vec![flusher, keeping];
+    for _ in 0..shared.config.cleaner.threads {
+        let cleaner = cleaner.clone();
+        threads.push(thread::Builder::new().name("log-cleaner".into()).spawn(move || cleaner.run())?);
+    }
+    Ok(threads)
 }
 
 /// Opens all partitions side by side, after reading what the last stop left.
@@ -375,6 +409,7 @@ fn open_partitions(
     let clean = checkpoint::has_clean_stop(disk, &marker).unwrap_or(false);
     let (points, points_read) = offsets_or_none(disk, &path.join(checkpoint::RECOVERY_POINTS));
     let (starts, _) = offsets_or_none(disk, &path.join(checkpoint::LOG_START_OFFSETS));
+    let (compacted, _) = offsets_or_none(disk, &path.join(checkpoint::COMPACTED_OFFSETS));
     let mut folders = Vec::new();
     for entry in disk.list(path).attempt("list", path)?.into_iter().filter(|entry| entry.is_directory) {
         if entry.name.ends_with(DELETED_FOLDER) {
@@ -391,6 +426,7 @@ fn open_partitions(
             recovery_point: points.get(&folder).copied().unwrap_or(0),
             log_start_offset: starts.get(&folder).copied().unwrap_or(0),
             clean: clean && points_read,
+            compacted_to: compacted.get(&folder).copied().unwrap_or(0),
         };
         if let Err(error) = open_expected(shared, name, known, expected) {
             failed.lock().get_or_insert(error);
@@ -460,7 +496,9 @@ fn open_partition(
         opened.log.unsynced.add_folder(&folder);
         opened.log.unsynced.add_folder(&shared.path);
     }
-    Ok(Arc::new(Partition::new(name.clone(), expected.topic_id, shared.clone(), opened)))
+    let partition = Partition::new(name.clone(), expected.topic_id, shared.clone(), opened);
+    partition.resume_compaction(known.compacted_to);
+    Ok(Arc::new(partition))
 }
 
 /// A checkpoint's offsets. An unreadable one counts as empty, which costs a full check of the logs.

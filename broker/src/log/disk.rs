@@ -7,9 +7,12 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
 
 /// Names and files of one disk. Paths are absolute; errors are the operating system's own.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -43,6 +46,10 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     fn truncate(&self, size: u64) -> io::Result<()>;
     /// fdatasync: the data, and the size needed to read it back.
     fn sync_data(&self) -> io::Result<()>;
+    /// Hint: starts to write `[from, to)` to the disk, so that a later flush finds little left to do.
+    fn start_writing(&self, _from: u64, _to: u64) {}
+    /// Hint: `[from, to)` will hardly be read again.
+    fn forget_cached(&self, _from: u64, _to: u64) {}
 }
 
 /// One name in a folder.
@@ -77,6 +84,14 @@ pub trait Attempt<T> {
 impl<T> Attempt<T> for io::Result<T> {
     fn attempt(self, action: &'static str, path: &Path) -> Result<T, DiskError> {
         self.map_err(|source| DiskError { action, path: path.to_owned(), source })
+    }
+}
+
+/// Removes a file that may be gone already.
+pub fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).attempt("remove", path),
+        _ => Ok(()),
     }
 }
 
@@ -197,5 +212,17 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Linux starts to write dirty pages that it is told to forget, and keeps them until they are clean.
+    fn start_writing(&self, from: u64, to: u64) {
+        self.forget_cached(from, to);
+    }
+
+    fn forget_cached(&self, from: u64, to: u64) {
+        let Some(length) = NonZeroU64::new(to.saturating_sub(from)) else { return };
+        if let Err(error) = fadvise(&self.file, from, Some(length), Advice::DontNeed) {
+            tracing::debug!(%error, "the file system takes no hints");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A partition's read side: fetches, offsets by time and by leader epoch, DeleteRecords, and closing.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use super::partition::{Partition, READ_HINTS};
 use super::progress::Standing;
 use super::reader::{self, ReadHint, ReadRequest};
 use super::records;
-use super::recovery::{Listing, OpenError};
+use super::recovery::{Leftovers, Listing, OpenError};
+use super::retention::{Expired, Held, retire_all};
 use super::segment::{Segment, SegmentError};
 use super::writer::WriteError;
 use crate::partition::PartitionState;
@@ -75,8 +77,19 @@ pub struct FoundOffset {
 pub enum DeleteRecordsError {
     #[error("delete records before offset {offset}: the high watermark is {high_watermark}")]
     OffsetOutOfRange { offset: i64, high_watermark: i64 },
+    #[error("delete records: cleanup.policy does not contain delete")]
+    NotAllowed,
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+/// A partition as one read sees it.
+struct Snapshot {
+    segments: Vec<Arc<Segment>>,
+    visible_end: i64,
+    fetched: FetchData,
+    skip_aborted: bool,
+    generation: u64,
 }
 
 impl Partition {
@@ -89,41 +102,69 @@ impl Partition {
         at_least_one: bool,
         isolation: Isolation,
     ) -> Result<FetchData, ReadError> {
-        let (segments, visible_end, mut fetched, skip_aborted) = {
-            let inner = self.inner.lock();
-            let state = &inner.state;
-            if inner.standing == Standing::Closed {
-                return Err(ReadError::Closed(self.name.to_string()));
+        loop {
+            let snapshot = self.look(offset, isolation)?;
+            if let Some(fetched) = self.read_at(snapshot, offset, max_bytes, at_least_one)? {
+                return Ok(fetched);
             }
-            let (start, end) = (state.log_start_offset, state.log_end_offset);
-            if offset < start || offset > end {
-                return Err(ReadError::OffsetOutOfRange { offset, start, end });
-            }
-            let fetched = FetchData {
-                records: Bytes::new(),
-                next_offset: offset,
-                high_watermark: state.high_watermark,
-                last_stable_offset: state.last_stable_offset(),
-                log_start_offset: start,
-                aborted: Vec::new(),
-            };
-            let visible_end = visible_end(state, isolation);
-            let segments =
-                if offset < visible_end { inner.log.segments_from(offset).to_vec() } else { Vec::new() };
-            (segments, visible_end, fetched, isolation == Isolation::ReadCommitted)
+        }
+    }
+
+    /// What a read needs, all of one moment.
+    fn look(&self, offset: i64, isolation: Isolation) -> Result<Snapshot, ReadError> {
+        let inner = self.inner.lock();
+        let state = &inner.state;
+        if inner.standing == Standing::Closed {
+            return Err(ReadError::Closed(self.name.to_string()));
+        }
+        let (start, end) = (state.log_start_offset, state.log_end_offset);
+        if offset < start || offset > end {
+            return Err(ReadError::OffsetOutOfRange { offset, start, end });
+        }
+        let fetched = FetchData {
+            records: Bytes::new(),
+            next_offset: offset,
+            high_watermark: state.high_watermark,
+            last_stable_offset: state.last_stable_offset(),
+            log_start_offset: start,
+            aborted: Vec::new(),
         };
+        let visible_end = visible_end(state, isolation);
+        let segments =
+            if offset < visible_end { inner.log.segments_from(offset).to_vec() } else { Vec::new() };
+        let skip_aborted = isolation == Isolation::ReadCommitted;
+        Ok(Snapshot { segments, visible_end, fetched, skip_aborted, generation: inner.generation })
+    }
+
+    /// `None` when segments were exchanged meanwhile: then look again.
+    fn read_at(
+        &self,
+        snapshot: Snapshot,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<FetchData>, ReadError> {
+        let Snapshot { segments, visible_end, mut fetched, skip_aborted, generation } = snapshot;
         let request = ReadRequest { offset, visible_end, max_bytes, at_least_one };
-        let read = reader::read(&segments, request, self.hint(offset), &self.shared.buffers)?;
+        let read = match reader::read(&segments, request, self.hint(offset), &self.shared.buffers) {
+            Ok(read) => read,
+            Err(_) if segments.iter().any(|segment| segment.is_retired()) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         if let Some(end) = read.end {
             self.remember(offset, end);
         }
         fetched.records = read.records;
         fetched.next_offset = read.next_offset;
         if skip_aborted && fetched.next_offset > offset {
-            fetched.aborted =
-                self.with_state(|state| state.transactions.aborted_between(offset, fetched.next_offset));
+            let inner = self.inner.lock();
+            if inner.generation != generation {
+                // The batches may hold rolled back records that the list no longer names.
+                return Ok(None);
+            }
+            fetched.aborted = inner.state.transactions.aborted_between(offset, fetched.next_offset);
         }
-        Ok(fetched)
+        Ok(Some(fetched))
     }
 
     /// The offset for a timestamp, or one of [`LATEST`], [`EARLIEST`], [`MAX_TIMESTAMP`], [`EARLIEST_LOCAL`],
@@ -133,28 +174,43 @@ impl Partition {
         timestamp: i64,
         isolation: Isolation,
     ) -> Result<Option<FoundOffset>, ReadError> {
-        let (segments, start, visible_end) = {
-            let inner = self.inner.lock();
-            let end = visible_end(&inner.state, isolation);
-            (inner.log.segments().to_vec(), inner.state.log_start_offset, end)
-        };
+        loop {
+            let (segments, start, end) = {
+                let inner = self.inner.lock();
+                let end = visible_end(&inner.state, isolation);
+                (inner.log.segments().to_vec(), inner.state.log_start_offset, end)
+            };
+            match self.find_in(&segments, timestamp, start, end) {
+                Err(_) if segments.iter().any(|segment| segment.is_retired()) => {}
+                found => return found,
+            }
+        }
+    }
+
+    fn find_in(
+        &self,
+        segments: &[Arc<Segment>],
+        timestamp: i64,
+        start: i64,
+        end: i64,
+    ) -> Result<Option<FoundOffset>, ReadError> {
         let bound = |offset| Some(FoundOffset { offset, timestamp: -1, leader_epoch: self.epoch_at(offset) });
         let wanted = match timestamp {
-            LATEST => return Ok(bound(visible_end)),
+            LATEST => return Ok(bound(end)),
             EARLIEST | EARLIEST_LOCAL => return Ok(bound(start)),
-            MAX_TIMESTAMP => newest_timestamp(&segments)?,
+            MAX_TIMESTAMP => newest_timestamp(segments)?,
             0.. => timestamp,
             _ => return Ok(None),
         };
         if wanted < 0 {
             return Ok(None);
         }
-        let Some((segment, located)) = reader::find_time(&segments, wanted, start)? else { return Ok(None) };
+        let Some((segment, located)) = reader::find_time(segments, wanted, start)? else { return Ok(None) };
         let bytes = reader::read_located(&segment, located, &self.shared.buffers)?;
         let found = records::first_at_or_after(bytes, wanted, start)
             .map_err(|reason| ReadError::Corrupt { offset: located.batch.base_offset, reason })?;
         let leader_epoch = Some(located.batch.partition_leader_epoch).filter(|epoch| *epoch >= 0);
-        Ok(found.filter(|(offset, _)| *offset < visible_end).map(|(offset, timestamp)| FoundOffset {
+        Ok(found.filter(|(offset, _)| *offset < end).map(|(offset, timestamp)| FoundOffset {
             offset,
             timestamp,
             leader_epoch,
@@ -177,6 +233,9 @@ impl Partition {
     pub fn delete_records(&self, offset: i64) -> Result<i64, DeleteRecordsError> {
         let start = {
             let mut inner = self.inner.lock();
+            if !inner.log.config().delete {
+                return Err(DeleteRecordsError::NotAllowed);
+            }
             let high_watermark = inner.state.high_watermark;
             let offset = if offset == LATEST { high_watermark } else { offset };
             if offset < 0 || offset > high_watermark {
@@ -194,6 +253,7 @@ impl Partition {
     /// Cuts the log before `offset`: a follower's way back to its leader (KIP-101). Producers, transactions and epochs
     /// are rebuilt from what remains.
     pub fn truncate(&self, offset: i64) -> Result<(), OpenError> {
+        let _upkeep = self.upkeep.lock();
         let mut inner = self.inner.lock();
         if offset >= inner.state.log_end_offset {
             return Ok(());
@@ -208,11 +268,13 @@ impl Partition {
             ..PartitionState::default()
         };
         let known_high_watermark = old.high_watermark.min(offset);
-        let listing = Listing::read(&*self.shared.disk, inner.log.directory())?;
+        let listing = Listing::read(&*self.shared.disk, inner.log.directory(), Leftovers::Leave)?;
         inner.log.rebuild(&listing, offset, &mut state)?;
         state.epochs.truncate_end(state.log_end_offset);
         state.advance_high_watermark(known_high_watermark);
         inner.recovery_point = inner.recovery_point.min(state.log_end_offset);
+        inner.compacted.to = inner.compacted.to.min(state.log_end_offset);
+        inner.generation += 1;
         inner.state = state;
         self.hints.lock().clear();
         self.publish(&inner);
@@ -221,26 +283,48 @@ impl Partition {
 
     /// Takes out what retention no longer keeps; returns the files to unlink later.
     pub(super) fn retire_expired(&self, now_ms: i64) -> Result<Vec<std::path::PathBuf>, WriteError> {
-        let mut inner = self.inner.lock();
-        if inner.standing != Standing::Open {
-            return Ok(Vec::new());
-        }
-        let expired = inner.log.expired(&inner.state, now_ms)?;
+        let _upkeep = self.upkeep.lock();
+        let held = {
+            let inner = self.inner.lock();
+            if inner.standing != Standing::Open {
+                return Ok(Vec::new());
+            }
+            Held::of(&inner.log, &inner.state)
+        };
+        let expired = held.expired(now_ms)?;
         if expired.segments == 0 {
             return Ok(Vec::new());
         }
-        if expired.roll {
-            let producers = inner.state.producers.clone();
-            let end_offset = inner.state.log_end_offset;
-            inner.log.roll(end_offset, &producers)?;
+        let (taken, directory) = self.take_out(expired, held.log_end_offset)?;
+        Ok(retire_all(&*self.shared.disk, &directory, &taken)?)
+    }
+
+    /// The part of retention that appends and reads wait for: the list of segments and the log's start.
+    fn take_out(
+        &self,
+        expired: Expired,
+        expected_end: i64,
+    ) -> Result<(Vec<Arc<Segment>>, Arc<Path>), WriteError> {
+        let mut inner = self.inner.lock();
+        let directory = inner.log.directory().clone();
+        if inner.standing != Standing::Open {
+            return Ok((Vec::new(), directory));
         }
-        let files = inner.log.take_out_first(expired.segments)?;
+        let mut count = expired.segments;
+        if expired.roll && inner.state.log_end_offset != expected_end {
+            // The active segment has a new record.
+            count -= 1;
+        } else if expired.roll {
+            let producers = inner.state.producers.clone();
+            inner.log.roll(expected_end, &producers)?;
+        }
+        let taken = inner.log.take_out_first(count);
         let base = inner.log.base_offset();
-        tracing::debug!(partition = %self.name, segments = expired.segments, start = base, "retention took segments out");
+        tracing::debug!(partition = %self.name, segments = count, start = base, "retention took segments out");
         if inner.state.advance_log_start(base) {
             self.publish(&inner);
         }
-        Ok(files)
+        Ok((taken, directory))
     }
 
     /// Stops serving; what was appended is flushed by the caller's [`Partition::settle`] before, if at all.

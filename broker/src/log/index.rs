@@ -103,6 +103,11 @@ impl<E: Entry> Index<E> {
         &self.path
     }
 
+    /// The file has another name now.
+    pub fn set_path(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
     pub fn len(&self) -> u64 {
         self.stored + self.pending.len() as u64
     }

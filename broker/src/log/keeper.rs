@@ -83,6 +83,11 @@ impl Keeper {
         self.wake.notify_one();
     }
 
+    /// Has a renamed file removed at `due_ms`.
+    pub fn remove_file_later(&self, path: PathBuf, due_ms: i64) {
+        self.state.lock().doomed.push(Doomed { path, is_folder: false, due_ms });
+    }
+
     /// Removes all that waits for it, whatever its delay: a start would do the same.
     pub fn unlink_all(&self) {
         self.unlink_due(i64::MAX);
@@ -94,11 +99,13 @@ impl Keeper {
         for partition in self.shared.all() {
             match partition.retire_expired(now_ms) {
                 Ok(files) => {
-                    let mut inner = partition.inner.lock();
-                    let due_ms = now_ms.saturating_add(inner.log.config().file_delete_delay_ms);
-                    inner.state.producers.expire(oldest_ms);
-                    inner.log.release_idle();
-                    drop(inner);
+                    let (due_ms, segments) = {
+                        let mut inner = partition.inner.lock();
+                        inner.state.producers.expire(oldest_ms);
+                        let due_ms = now_ms.saturating_add(inner.log.config().file_delete_delay_ms);
+                        (due_ms, inner.log.segments().to_vec())
+                    };
+                    segments.iter().for_each(|segment| segment.release_idle());
                     let doomed = files.into_iter().map(|path| Doomed { path, is_folder: false, due_ms });
                     self.state.lock().doomed.extend(doomed);
                 }

@@ -8,28 +8,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use millstream_protocol::record_batch::{
-    Batch, BatchError, BuildError, ControlMarker, HEADER_BYTES, control_batch,
-};
+use millstream_protocol::record_batch::{BuildError, ControlMarker, control_batch};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::checkpoint::{self, LEADER_EPOCHS};
+use super::compaction::Compacted;
 use super::config::{FlushPolicy, LogConfig, TimestampType};
 use super::directory::{PartitionName, Shared};
 use super::disk::DiskError;
+use super::intake::prepare;
 use super::progress::{Durability, Progress, Standing};
 use super::reader::ReadHint;
-use super::records;
 use super::recovery::Opened;
+use super::segment::{Segment, SegmentError};
 use super::segments::Log;
 use super::writer::{StampedBatch, WriteError};
-use crate::partition::append::{AppendRefusal, AppendRules, Origin, check_batch};
-use crate::partition::batch::{self, Marker};
+use crate::partition::append::{AppendRefusal, Origin};
+use crate::partition::batch::Marker;
 use crate::partition::{Decision, PartitionState};
 
 /// Sequential readers remembered per partition, so that each next read needs no index.
 pub(super) const READ_HINTS: usize = 8;
+/// Appended bytes after which a partition is flushed even though nobody waits for it: no flush then has so much to do
+/// that others wait long, the kernel never holds writers up for what is not on disk yet, and a start after a crash has
+/// little to check.
+const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub struct Partition {
@@ -38,6 +42,9 @@ pub struct Partition {
     pub(super) shared: Arc<Shared>,
     pub(super) inner: Mutex<Inner>,
     pub(super) hints: Mutex<Vec<ReadHint>>,
+    /// Held by whatever exchanges segments or their names: retention, compaction, truncation, deletion. Taken before
+    /// `inner`; neither appends nor reads wait for it.
+    pub(super) upkeep: Mutex<()>,
     progress: watch::Sender<Progress>,
 }
 
@@ -52,8 +59,12 @@ pub(super) struct Inner {
     stored_epochs: Vec<(i32, i64)>,
     /// Where the newest producer snapshot outside a segment's start lies.
     pub stop_snapshot: Option<i64>,
+    pub compacted: Compacted,
+    /// Counts exchanges of segments: what was read before belongs to other aborted transactions.
+    pub generation: u64,
     flush_queued: bool,
     unflushed_records: u64,
+    unflushed_bytes: u64,
 }
 
 /// The outcome of an append.
@@ -98,10 +109,14 @@ impl Partition {
             standing: Standing::Open,
             stored_epochs,
             stop_snapshot,
+            compacted: Compacted::default(),
+            generation: 0,
             flush_queued: false,
             unflushed_records: 0,
+            unflushed_bytes: 0,
         };
-        Self { name, topic_id, shared, inner: Mutex::new(inner), hints: Mutex::default(), progress }
+        let (inner, hints, upkeep) = (Mutex::new(inner), Mutex::default(), Mutex::default());
+        Self { name, topic_id, shared, inner, hints, upkeep, progress }
     }
 
     pub fn name(&self) -> &PartitionName {
@@ -144,6 +159,40 @@ impl Partition {
     pub fn lead(&self, leader_epoch: i32) {
         let mut inner = self.inner.lock();
         inner.state.leader_epoch = inner.state.leader_epoch.max(leader_epoch);
+    }
+
+    /// Takes over how far the log was compacted when it was last open.
+    pub(super) fn resume_compaction(&self, to: i64) {
+        let mut inner = self.inner.lock();
+        // More than there is means that the checkpoint is of another log.
+        inner.compacted.to = if to <= inner.state.log_end_offset { to } else { 0 };
+    }
+
+    /// A pass of compaction is through.
+    pub(super) fn compacted(&self, to: i64, horizon_ms: Option<i64>) {
+        let mut inner = self.inner.lock();
+        inner.compacted.to = to.min(inner.state.log_end_offset);
+        inner.compacted.horizon_ms = horizon_ms;
+    }
+
+    pub(super) fn give_up_compaction(&self) {
+        self.inner.lock().compacted.is_stuck = true;
+    }
+
+    /// Closes the active segment, if it is still this one, and has it flushed.
+    pub(super) fn roll_active(self: &Arc<Self>, active: &Arc<Segment>) -> Result<bool, SegmentError> {
+        let mut inner = self.inner.lock();
+        if inner.standing != Standing::Open || !Arc::ptr_eq(inner.log.active(), active) {
+            return Ok(false);
+        }
+        let producers = inner.state.producers.clone();
+        let end_offset = inner.state.log_end_offset;
+        match inner.log.roll(end_offset, &producers) {
+            Ok(()) => self.queue_flush(&mut inner),
+            Err(WriteError::Segment(error)) => return Err(error),
+            Err(WriteError::DiskFull(error) | WriteError::Failed(error)) => return Err(error.into()),
+        }
+        Ok(true)
     }
 
     /// Begins to verify a producer's transaction with its coordinator: `None` when it is open here already, otherwise
@@ -195,7 +244,8 @@ impl Partition {
         let end_offset = inner.state.log_end_offset;
         let records =
             prepared.iter().map(|stamped| u64::from(stamped.batch.record_count.unsigned_abs())).sum();
-        self.after_append(&mut inner, records);
+        let bytes = prepared.iter().map(|stamped| stamped.batch.size_bytes() as u64).sum();
+        self.after_append(&mut inner, records, bytes);
         let log_append_time =
             config.timestamp_type == TimestampType::LogAppendTime && origin != Origin::Replication;
         Ok(Appended {
@@ -241,6 +291,7 @@ impl Partition {
                 return Ok(());
             }
             inner.unflushed_records = 0;
+            inner.unflushed_bytes = 0;
             let entries = inner.state.epochs.entries();
             let epochs = (entries != inner.stored_epochs).then(|| entries.to_vec());
             (inner.log.take_unsynced()?, inner.state.log_end_offset, epochs, inner.log.directory().clone())
@@ -329,15 +380,16 @@ impl Partition {
     }
 
     /// Has appended data flushed as the policy says, and published when it needs no flush.
-    fn after_append(self: &Arc<Self>, inner: &mut Inner, records: u64) {
+    fn after_append(self: &Arc<Self>, inner: &mut Inner, records: u64, bytes: u64) {
         inner.unflushed_records += records;
+        inner.unflushed_bytes += bytes;
         let flush = inner.log.config().flush;
         let end_offset = inner.state.log_end_offset;
         match flush {
             FlushPolicy::OnAcknowledge => self.queue_flush(inner),
             FlushPolicy::Interval { messages, every } => {
-                let rolled = !inner.log.unsynced.is_empty();
-                if rolled || messages.is_some_and(|messages| inner.unflushed_records >= messages) {
+                let is_much = !inner.log.unsynced.is_empty() || inner.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
+                if is_much || messages.is_some_and(|messages| inner.unflushed_records >= messages) {
                     self.queue_flush(inner);
                 } else if let Some(every) = every.filter(|_| inner.unflushed_records == records) {
                     self.shared.flushes.push_later(self.clone(), every);
@@ -370,56 +422,6 @@ fn progress_of(state: &PartitionState, standing: Standing) -> Progress {
         last_stable_offset: state.last_stable_offset(),
         log_start_offset: state.log_start_offset,
         standing,
-    }
-}
-
-/// Splits a request's bytes into batches and checks each: header, size, checksum, times and, where they matter, keys.
-/// Needs no lock. Headers are copied to be stamped; records stay where they are.
-fn prepare(
-    mut batches: Bytes,
-    origin: Origin,
-    config: &LogConfig,
-    now_ms: i64,
-) -> Result<Vec<StampedBatch>, AppendRefusal> {
-    let rules = AppendRules {
-        max_batch_bytes: config.max_message_bytes,
-        timestamp_before_max_ms: config.timestamp_before_max_ms,
-        timestamp_after_max_ms: config.timestamp_after_max_ms,
-        log_append_time: config.timestamp_type == TimestampType::LogAppendTime,
-    };
-    if batches.is_empty() {
-        return Err(AppendRefusal::InvalidRecord { reason: "there is no batch" });
-    }
-    let total = batches.len() as u64;
-    if total > config.segment_bytes {
-        return Err(AppendRefusal::LargerThanSegment {
-            size_bytes: total,
-            limit_bytes: config.segment_bytes,
-        });
-    }
-    let mut prepared = Vec::with_capacity(1);
-    while !batches.is_empty() {
-        let whole = Batch::split_from(&mut batches).map_err(refusal_of)?;
-        let mut header = *whole.header();
-        check_batch(&header, origin, &rules, now_ms)?;
-        whole.verify_crc().map_err(refusal_of)?;
-        if config.compact && origin != Origin::Replication && !header.is_control() {
-            records::check_keys(&whole)?;
-        }
-        let marker = batch::marker(&whole);
-        let records = whole.into_bytes().slice(HEADER_BYTES..);
-        if rules.log_append_time && origin != Origin::Replication {
-            batch::stamp_append_time(&mut header, &records, now_ms);
-        }
-        prepared.push(StampedBatch { batch: header, marker, header: header.to_bytes(), records });
-    }
-    Ok(prepared)
-}
-
-fn refusal_of(error: BatchError) -> AppendRefusal {
-    match error {
-        BatchError::UnsupportedMagic(magic @ 0..2) => AppendRefusal::UnsupportedFormat { magic },
-        other => AppendRefusal::CorruptBatch { reason: other.to_string() },
     }
 }
 

@@ -9,7 +9,7 @@ use millstream_protocol::record_batch::{BatchHeader, HEADER_BYTES};
 use super::buffer::BufferPool;
 use super::disk::Attempt;
 use super::scan::Step;
-use super::segment::{LOG, Located, Segment, SegmentError};
+use super::segment::{LOG, Located, Segment, SegmentError, reaches};
 
 /// Most bytes of one read, unless a single batch is larger; a wish for more is met by the next read.
 pub const READ_LIMIT_BYTES: usize = 16 << 20;
@@ -35,11 +35,11 @@ pub struct ReadBatches {
     pub end: Option<ReadHint>,
 }
 
-/// A known place: the batch that starts with `offset` begins at `position` of the segment at `base_offset`.
+/// A known place: the batch that starts with `offset` begins at `position` of this segment's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadHint {
     pub offset: i64,
-    pub base_offset: i64,
+    pub segment: u64,
     pub position: u64,
 }
 
@@ -57,7 +57,7 @@ pub fn read(
     for segment in segments {
         let known = hint.filter(|hint| {
             hint.offset == request.offset
-                && hint.base_offset == segment.base_offset()
+                && hint.segment == segment.identity()
                 && hint.position < segment.size_bytes()
         });
         // A truncation may have moved what the hint points at: then it is no batch, or not this one.
@@ -101,7 +101,7 @@ fn read_from(
         }
         let end = ReadHint {
             offset: whole.next_offset,
-            base_offset: segment.base_offset(),
+            segment: segment.identity(),
             position: position + whole.size_bytes as u64,
         };
         let batches = ReadBatches {
@@ -172,7 +172,7 @@ fn first_from(segment: &Segment, position: u64, timestamp: i64) -> Result<Option
     loop {
         let position = scan.position();
         match scan.step().attempt("read", &segment.path(LOG))? {
-            Step::Batch(batch) if batch.max_timestamp_ms >= timestamp => {
+            Step::Batch(batch) if reaches(&batch, timestamp) => {
                 return Ok(Some(Located { position, batch }));
             }
             Step::Batch(_) => {}

@@ -11,11 +11,14 @@ use std::sync::Arc;
 use millstream_protocol::record_batch::BatchHeader;
 
 use super::checkpoint::{self, CheckpointError, LEADER_EPOCHS};
+use super::compaction::swap;
 use super::config::LogConfig;
 use super::disk::{Attempt, Disk, DiskError};
 use super::producer_snapshot;
 use super::scan::Step;
-use super::segment::{DELETED, LOG, OFFSET_INDEX, Segment, SegmentError, TIME_INDEX, TRANSACTION_INDEX};
+use super::segment::{
+    CLEANED, DELETED, LOG, OFFSET_INDEX, SWAP, Segment, SegmentError, TIME_INDEX, TRANSACTION_INDEX,
+};
 use super::segments::{Log, Unsynced};
 use super::transaction_index;
 use crate::partition::PartitionState;
@@ -28,6 +31,8 @@ pub struct Known {
     /// Everything before is on disk and checked; after a clean stop this is the log's end.
     pub recovery_point: i64,
     pub log_start_offset: i64,
+    /// Compaction has been over everything before.
+    pub compacted_to: i64,
     pub clean: bool,
 }
 
@@ -57,7 +62,7 @@ pub fn open(
     config: Arc<LogConfig>,
     known: Known,
 ) -> Result<Opened, OpenError> {
-    let listing = Listing::read(&*disk, &directory)?;
+    let listing = Listing::read(&*disk, &directory, Leftovers::Settle)?;
     let interval = config.index_interval_bytes;
     let segments: Vec<_> = listing
         .segments
@@ -66,8 +71,9 @@ pub fn open(
             Arc::new(Segment::existing(disk.clone(), directory.clone(), *base, *size, interval))
         })
         .collect();
+    let unsynced = Unsynced::default();
     let mut log =
-        Log { disk, directory, config, segments, unsynced: Unsynced::default(), active_dirty: false };
+        Log { disk, directory, config, segments, unsynced, active_dirty: false, aborted_dirty: false };
     let mut stop_snapshot = None;
     let mut state = PartitionState { log_start_offset: known.log_start_offset, ..PartitionState::default() };
     if log.segments.is_empty() {
@@ -134,7 +140,7 @@ impl Log {
         let interval = self.config.index_interval_bytes;
         let segment = Segment::create(self.disk.clone(), self.directory.clone(), offset, interval)?;
         self.segments.push(Arc::new(segment));
-        self.active_dirty = false;
+        (self.active_dirty, self.aborted_dirty) = (false, false);
         self.unsynced.add_folder(&self.directory);
         Ok(PartitionState { log_start_offset: offset, log_end_offset: offset, ..PartitionState::default() })
     }
@@ -210,6 +216,10 @@ impl Log {
             for file in segment.seal_if_loaded()? {
                 file.sync_data().attempt("flush", &segment.path(OFFSET_INDEX))?;
             }
+            if std::mem::take(&mut self.aborted_dirty) {
+                let path = segment.path(TRANSACTION_INDEX);
+                self.disk.open(&path).and_then(|file| file.sync_data()).attempt("flush", &path)?;
+            }
             at += 1;
             if let Some((position, reason)) = fault {
                 self.end_at(&segment, position, &reason, at)?;
@@ -221,7 +231,7 @@ impl Log {
 
     /// Checks one segment and takes in its batches. Returns where and why it must end early.
     fn scan_segment(
-        &self,
+        &mut self,
         segment: &Segment,
         state: &mut PartitionState,
     ) -> Result<Option<(u64, String)>, OpenError> {
@@ -254,6 +264,7 @@ impl Log {
             let marker = batch::marker(&whole);
             if let Some(aborted) = state.apply(&batch, marker) {
                 transaction_index::append(&*self.disk, &segment.path(TRANSACTION_INDEX), &aborted)?;
+                self.aborted_dirty = true;
             }
             segment.note(&batch, position)?;
         }
@@ -318,16 +329,34 @@ pub struct Listing {
     pub snapshots: Vec<i64>,
 }
 
+/// What to do with files of work that was not completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Nobody works here yet: complete what was decided, remove the rest.
+    Settle,
+    /// They belong to work that is going on.
+    Leave,
+}
+
 impl Listing {
-    /// Lists the folder, and removes what earlier work left half done.
-    pub fn read(disk: &dyn Disk, directory: &Path) -> Result<Self, DiskError> {
+    /// Lists the folder.
+    pub fn read(disk: &dyn Disk, directory: &Path, leftovers: Leftovers) -> Result<Self, DiskError> {
+        let mut entries = disk.list(directory).attempt("list", directory)?;
+        let is_swap = |name: &str| name.ends_with(SWAP);
+        if leftovers == Leftovers::Settle && entries.iter().any(|entry| is_swap(&entry.name)) {
+            let names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
+            swap::complete(disk, directory, &names)?;
+            entries = disk.list(directory).attempt("list", directory)?;
+        }
         let mut listing = Self::default();
         let mut indexes = Vec::new();
-        for entry in disk.list(directory).attempt("list", directory)? {
+        for entry in entries {
             let path = directory.join(&entry.name);
             let (stem, suffix) = entry.name.rsplit_once('.').unwrap_or((&entry.name, ""));
-            if [DELETED, "tmp", "cleaned", "swap"].contains(&suffix) {
-                disk.remove_file(&path).attempt("remove", &path)?;
+            if [DELETED, "tmp", CLEANED, SWAP].contains(&suffix) {
+                if leftovers == Leftovers::Settle {
+                    disk.remove_file(&path).attempt("remove", &path)?;
+                }
                 continue;
             }
             let Ok(offset) = stem.parse::<i64>() else { continue };

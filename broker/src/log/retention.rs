@@ -3,11 +3,13 @@
 //! Taking out is a rename per file and cheap; the files are unlinked later by the folder's keeper, since freeing a
 //! gigabyte can block a disk for long.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::disk::{Attempt, DiskError};
+use super::config::LogConfig;
+use super::disk::{Disk, DiskError, remove_if_there};
 use super::producer_snapshot;
-use super::segment::SegmentError;
+use super::segment::{Segment, SegmentError};
 use super::segments::Log;
 use crate::partition::PartitionState;
 
@@ -20,22 +22,42 @@ pub struct Expired {
     pub roll: bool,
 }
 
-impl Log {
+/// What retention looks at: a copy, so that reading old segments' times holds nobody up.
+#[derive(Debug)]
+pub struct Held {
+    segments: Vec<Arc<Segment>>,
+    config: Arc<LogConfig>,
+    pub log_end_offset: i64,
+    log_start_offset: i64,
+    high_watermark: i64,
+}
+
+impl Held {
+    pub fn of(log: &Log, state: &PartitionState) -> Self {
+        Self {
+            segments: log.segments().to_vec(),
+            config: log.config().clone(),
+            log_end_offset: state.log_end_offset,
+            log_start_offset: state.log_start_offset,
+            high_watermark: state.high_watermark,
+        }
+    }
+
     /// What time, size and the log's start offset no longer ask to keep. Only decided data (below the high watermark)
     /// is ever counted.
-    pub fn expired(&self, state: &PartitionState, now_ms: i64) -> Result<Expired, SegmentError> {
+    pub fn expired(&self, now_ms: i64) -> Result<Expired, SegmentError> {
         let mut expired = Expired::default();
         let mut excess = self.excess_bytes();
         for (at, segment) in self.segments.iter().enumerate() {
             let next = self.segments.get(at + 1).map(|next| next.base_offset());
-            let end = next.unwrap_or(state.log_end_offset);
-            if end > state.high_watermark {
+            let end = next.unwrap_or(self.log_end_offset);
+            if end > self.high_watermark {
                 break;
             }
             let size = segment.size_bytes();
-            let before_start = next.is_some() && end <= state.log_start_offset;
+            let before_start = next.is_some() && end <= self.log_start_offset;
             let too_much = next.is_some() && excess.is_some_and(|excess| excess >= size);
-            let is_over = before_start || too_much || (size > 0 && self.is_too_old(at, now_ms)?);
+            let is_over = before_start || too_much || (size > 0 && self.is_too_old(segment, now_ms)?);
             if !is_over {
                 break;
             }
@@ -48,35 +70,41 @@ impl Log {
 
     fn excess_bytes(&self) -> Option<u64> {
         let limit = self.config.retention_bytes.filter(|_| self.config.delete)?;
-        Some(self.size_bytes().saturating_sub(limit))
+        let size: u64 = self.segments.iter().map(|segment| segment.size_bytes()).sum();
+        Some(size.saturating_sub(limit))
     }
 
-    fn is_too_old(&self, at: usize, now_ms: i64) -> Result<bool, SegmentError> {
+    fn is_too_old(&self, segment: &Segment, now_ms: i64) -> Result<bool, SegmentError> {
         let Some(retention_ms) = self.config.retention_ms.filter(|_| self.config.delete) else {
             return Ok(false);
         };
-        let newest = self.segments[at].newest_timestamp()?;
+        let newest = segment.newest_timestamp()?;
         Ok(newest >= 0 && now_ms - newest > retention_ms)
     }
+}
 
-    /// Takes out the first `count` segments (never the active one) and the producer snapshots before the new first.
-    /// Oldest first, so that a crash in between leaves no hole. Returns the renamed files, for unlinking later.
-    pub fn take_out_first(&mut self, count: usize) -> Result<Vec<PathBuf>, DiskError> {
-        let mut retired = Vec::new();
-        for _ in 0..count.min(self.segments.len() - 1) {
-            let files = self.segments[0].retire()?;
-            let segment = self.segments.remove(0);
-            let snapshot = self.directory.join(producer_snapshot::file_name(segment.base_offset()));
-            self.remove_if_there(&snapshot)?;
-            retired.extend(files);
-        }
-        Ok(retired)
+/// Renames the files of segments that were taken out, oldest first, so that a crash in between leaves no hole, and
+/// removes their producer snapshots. Returns the renamed files, for unlinking later.
+pub fn retire_all(
+    disk: &dyn Disk,
+    directory: &Path,
+    segments: &[Arc<Segment>],
+) -> Result<Vec<PathBuf>, DiskError> {
+    let mut retired = Vec::new();
+    for segment in segments {
+        retired.extend(segment.retire()?);
+        remove_if_there(disk, &directory.join(producer_snapshot::file_name(segment.base_offset())))?;
+    }
+    Ok(retired)
+}
+
+impl Log {
+    /// Takes the first `count` segments out of the list, never the active one.
+    pub fn take_out_first(&mut self, count: usize) -> Vec<Arc<Segment>> {
+        self.segments.drain(..count.min(self.segments.len() - 1)).collect()
     }
 
-    pub(super) fn remove_if_there(&self, path: &std::path::Path) -> Result<(), DiskError> {
-        match self.disk.remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).attempt("remove", path),
-            _ => Ok(()),
-        }
+    pub(super) fn remove_if_there(&self, path: &Path) -> Result<(), DiskError> {
+        remove_if_there(&*self.disk, path)
     }
 }

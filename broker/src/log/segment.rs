@@ -8,7 +8,7 @@
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use millstream_protocol::record_batch::BatchHeader;
 use parking_lot::Mutex;
@@ -24,6 +24,36 @@ pub const TIME_INDEX: &str = "timeindex";
 pub const TRANSACTION_INDEX: &str = "txnindex";
 /// Added to the names of files on their way out.
 pub const DELETED: &str = "deleted";
+/// Added to the names of what compaction writes, until it is complete.
+pub const CLEANED: &str = "cleaned";
+/// Added to the names of what compaction has written and is about to put in the place of the old files.
+pub const SWAP: &str = "swap";
+
+/// The names that a segment's files go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Naming {
+    Final,
+    Cleaned,
+    Swap,
+}
+
+impl Naming {
+    const ALL: [Self; 3] = [Self::Final, Self::Cleaned, Self::Swap];
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Final => "",
+            Self::Cleaned => ".cleaned",
+            Self::Swap => ".swap",
+        }
+    }
+}
+
+/// The log first: without it the others mean nothing.
+const SUFFIXES: [&str; 4] = [LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX];
+
+static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
 
 const UNKNOWN_TIMESTAMP: i64 = i64::MIN;
 
@@ -32,6 +62,7 @@ pub struct Segment {
     disk: Arc<dyn Disk>,
     directory: Arc<Path>,
     base_offset: i64,
+    identity: u64,
     size_bytes: AtomicU64,
     index_interval_bytes: u64,
     log: Mutex<Option<Arc<dyn DiskFile>>>,
@@ -41,6 +72,10 @@ pub struct Segment {
     newest_timestamp_size: AtomicU64,
     /// Used since the last look of [`Segment::release_idle`].
     used: AtomicBool,
+    /// A [`Naming`]; changes only under both locks, as files are opened by name only under them.
+    naming: AtomicU8,
+    /// Out of the log: its names are gone or belong to another segment, so no file is opened by name any more.
+    is_retired: AtomicBool,
 }
 
 /// Both indexes and what it takes to continue them.
@@ -81,6 +116,10 @@ pub struct Located {
     pub batch: BatchHeader,
 }
 
+fn retired() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the segment is no longer part of the log")
+}
+
 pub fn file_name(base_offset: i64, suffix: &str) -> String {
     format!("{base_offset:020}.{suffix}")
 }
@@ -98,6 +137,7 @@ impl Segment {
             disk,
             directory,
             base_offset,
+            identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             size_bytes: AtomicU64::new(size_bytes),
             index_interval_bytes: interval,
             log: Mutex::new(None),
@@ -105,7 +145,32 @@ impl Segment {
             newest_timestamp: AtomicI64::new(UNKNOWN_TIMESTAMP),
             newest_timestamp_size: AtomicU64::new(0),
             used: AtomicBool::new(true),
+            naming: AtomicU8::new(Naming::Final as u8),
+            is_retired: AtomicBool::new(false),
         }
+    }
+
+    /// An empty segment in the making: it takes no part in the log until [`Segment::rename`] gives it its names.
+    pub fn cleaned(
+        disk: Arc<dyn Disk>,
+        directory: Arc<Path>,
+        base_offset: i64,
+        interval: u64,
+    ) -> Result<Self, DiskError> {
+        let segment = Self::existing(disk, directory, base_offset, 0, interval);
+        segment.naming.store(Naming::Cleaned as u8, Ordering::Release);
+        for suffix in SUFFIXES {
+            // Left over from a pass that was given up.
+            match segment.disk.remove_file(&segment.path(suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).attempt("remove", &segment.path(suffix));
+                }
+                _ => {}
+            }
+        }
+        segment.log_file()?;
+        *segment.indexes.lock() = Some(segment.empty_indexes());
+        Ok(segment)
     }
 
     /// Creates the empty log file of a new segment.
@@ -128,12 +193,32 @@ impl Segment {
         self.base_offset
     }
 
+    /// A number that no other segment of this process has, not even one in the same place.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes.load(Ordering::Acquire)
     }
 
     pub fn path(&self, suffix: &str) -> PathBuf {
-        self.directory.join(file_name(self.base_offset, suffix))
+        self.named(suffix, self.naming())
+    }
+
+    fn naming(&self) -> Naming {
+        let naming = self.naming.load(Ordering::Acquire);
+        Naming::ALL.get(usize::from(naming)).copied().unwrap_or(Naming::Final)
+    }
+
+    fn named(&self, suffix: &str, naming: Naming) -> PathBuf {
+        let name = format!("{}{}", file_name(self.base_offset, suffix), naming.extension());
+        self.directory.join(name)
+    }
+
+    /// Whether the segment is out of the log: whoever still reads it should look for what took its place.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
     }
 
     /// The log file, opened if it was not.
@@ -144,6 +229,9 @@ impl Segment {
             return Ok(file.clone());
         }
         let path = self.path(LOG);
+        if self.is_retired() {
+            return Err(retired()).attempt("open", &path);
+        }
         let file = self.disk.open(&path).attempt("open", &path)?;
         *log = Some(file.clone());
         Ok(file)
@@ -181,12 +269,14 @@ impl Segment {
     pub fn newest_timestamp(&self) -> Result<i64, SegmentError> {
         let known = self.newest_timestamp.load(Ordering::Relaxed);
         let size_bytes = self.size_bytes();
-        if let Some(indexes) = &*self.indexes.lock() {
+        let slot = self.indexes.lock();
+        if let Some(indexes) = &*slot {
             return Ok(indexes.max_timestamp);
         }
         if known != UNKNOWN_TIMESTAMP && size_bytes == self.newest_timestamp_size.load(Ordering::Relaxed) {
             return Ok(known);
         }
+        self.check_named()?;
         let was_open = self.log.lock().is_some();
         let newest = self.load_indexes()?.max_timestamp;
         if !was_open {
@@ -229,14 +319,12 @@ impl Segment {
             let located = self.locate(self.base_offset + i64::from(entry.relative_offset))?;
             match located {
                 Some(located) if located.batch.max_timestamp_ms == entry.timestamp => {
-                    return self.first_match(self.scan(located.position)?, |batch| {
-                        batch.max_timestamp_ms >= timestamp
-                    });
+                    return self.first_match(self.scan(located.position)?, |batch| reaches(batch, timestamp));
                 }
                 _ => self.report_broken(TIME_INDEX, attempt)?,
             }
         }
-        self.first_match(self.scan(0)?, |batch| batch.max_timestamp_ms >= timestamp)
+        self.first_match(self.scan(0)?, |batch| reaches(batch, timestamp))
     }
 
     /// A walk over the headers from `position` to the present end.
@@ -263,6 +351,7 @@ impl Segment {
     /// Rebuilds both indexes from the log. An append meanwhile waits for the lock; its batch is not noted twice.
     pub fn rebuild_indexes(&self) -> Result<(), SegmentError> {
         let mut slot = self.indexes.lock();
+        self.check_named()?;
         *slot = Some(self.indexes_from_log()?);
         Ok(())
     }
@@ -289,7 +378,7 @@ impl Segment {
             return;
         }
         let mut slot = self.indexes.lock();
-        if let Some(indexes) = &mut *slot {
+        if let Some(indexes) = slot.as_mut().filter(|_| !self.is_retired()) {
             // What memory alone knows, the running maximum of the timestamps among it, must be in the files first.
             indexes.push_time(self.base_offset);
             if let Err(error) = indexes.offsets.flush().and_then(|()| indexes.times.flush()) {
@@ -300,10 +389,12 @@ impl Segment {
         *self.log.lock() = None;
     }
 
-    /// Renames all files of the segment out of the way; returns the new paths. Open readers are not disturbed.
+    /// Takes the segment out of use and renames its files out of the way; returns the new paths. Readers that have the
+    /// log file open are not disturbed, all others must look for the segment anew.
     pub fn retire(&self) -> Result<Vec<PathBuf>, DiskError> {
+        self.withdraw();
         let mut retired = Vec::new();
-        for suffix in [LOG, OFFSET_INDEX, TIME_INDEX, TRANSACTION_INDEX] {
+        for suffix in SUFFIXES {
             let path = self.path(suffix);
             let target = self.path(&format!("{suffix}.{DELETED}"));
             match self.disk.rename(&path, &target) {
@@ -313,6 +404,50 @@ impl Segment {
             }
         }
         Ok(retired)
+    }
+
+    /// From here on no file is opened by its name.
+    pub fn withdraw(&self) {
+        let _indexes = self.indexes.lock();
+        let _log = self.log.lock();
+        self.is_retired.store(true, Ordering::Release);
+    }
+
+    /// Gives the files other names, the log's last: where it is, all of them are.
+    pub fn rename(&self, naming: Naming) -> Result<(), DiskError> {
+        let mut indexes = self.indexes.lock();
+        let _log = self.log.lock();
+        for suffix in SUFFIXES.into_iter().rev() {
+            let from = self.path(suffix);
+            match self.disk.rename(&from, &self.named(suffix, naming)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && suffix != LOG => {}
+                other => other.attempt("rename", &from)?,
+            }
+        }
+        self.naming.store(naming as u8, Ordering::Release);
+        if let Some(indexes) = &mut *indexes {
+            indexes.offsets.set_path(self.path(OFFSET_INDEX));
+            indexes.times.set_path(self.path(TIME_INDEX));
+        }
+        Ok(())
+    }
+
+    /// Removes the files of a segment in the making that comes to nothing.
+    pub fn discard(&self) {
+        self.withdraw();
+        for suffix in SUFFIXES {
+            let path = self.path(suffix);
+            match self.disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::debug!(path = %path.display(), %error, "left for the next start to remove");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_named(&self) -> Result<(), DiskError> {
+        if self.is_retired() { Err(retired()).attempt("read", &self.path(OFFSET_INDEX)) } else { Ok(()) }
     }
 
     pub fn broken(&self, position: u64, reason: String) -> SegmentError {
@@ -365,6 +500,7 @@ impl Segment {
     fn with_indexes<T>(&self, run: impl FnOnce(&mut Indexes) -> io::Result<T>) -> Result<T, SegmentError> {
         self.used.store(true, Ordering::Relaxed);
         let mut slot = self.indexes.lock();
+        self.check_named()?;
         if slot.is_none() {
             *slot = Some(self.load_indexes()?);
         }
@@ -395,7 +531,7 @@ impl Segment {
         }
         if let Step::Batch(first) = self.scan(0)?.step().attempt("read", &self.path(LOG))? {
             indexes.first_timestamp = Some(first.max_timestamp_ms);
-            if first.max_timestamp_ms >= 0 && indexes.last_time.is_none() {
+            if reaches(&first, 0) && indexes.last_time.is_none() {
                 tracing::warn!(path = %times.display(), "index is missing, rebuilding it");
                 return self.indexes_from_log();
             }
@@ -441,7 +577,8 @@ impl Indexes {
         }
         self.noted_offset = batch.last_offset();
         self.first_timestamp.get_or_insert(batch.max_timestamp_ms);
-        if batch.max_timestamp_ms > self.max_timestamp {
+        // A batch that compaction emptied has no record of that time.
+        if batch.record_count > 0 && batch.max_timestamp_ms > self.max_timestamp {
             self.max_timestamp = batch.max_timestamp_ms;
             self.max_timestamp_offset = batch.last_offset();
         }
@@ -467,6 +604,11 @@ impl Indexes {
         let written = self.times.push(entry);
         report_deferred(written, self.times.path());
     }
+}
+
+/// Whether the batch has a record at or after `timestamp`.
+pub fn reaches(batch: &BatchHeader, timestamp: i64) -> bool {
+    batch.record_count > 0 && batch.max_timestamp_ms >= timestamp
 }
 
 fn report_deferred(written: io::Result<()>, path: &Path) {

@@ -3,6 +3,7 @@
 //! Not shared: the partition's owner holds it under its lock and hands [`Segment`]s to readers. Appending is in
 //! `writer`, opening in `recovery`, deleting in `retention`; this file keeps the list.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Log {
     pub(super) unsynced: Unsynced,
     /// Whether the active segment took appends since its last flush.
     pub(super) active_dirty: bool,
+    /// Whether the transaction index of the active segment has entries that are not flushed.
+    pub(super) aborted_dirty: bool,
 }
 
 /// What a flush has to force to disk, in this order.
@@ -98,6 +101,9 @@ impl Log {
 
     /// Takes over what must be flushed for all appended data to be durable.
     pub fn take_unsynced(&mut self) -> Result<Unsynced, DiskError> {
+        // A roll right behind this flush would leave the segment below the recovery point: nothing rebuilds it then.
+        let active = self.active().clone();
+        self.settle_aborted(&active);
         let mut work = std::mem::take(&mut self.unsynced);
         if std::mem::take(&mut self.active_dirty) {
             let active = self.active();
@@ -106,7 +112,17 @@ impl Log {
         Ok(work)
     }
 
-    pub fn release_idle(&self) {
-        self.segments.iter().for_each(|segment| segment.release_idle());
+    /// Where these segments are in the log, if they still follow each other there.
+    pub fn find_run(&self, run: &[Arc<Segment>]) -> Option<Range<usize>> {
+        let first = run.first()?;
+        let from = self.segments.iter().position(|segment| Arc::ptr_eq(segment, first))?;
+        let range = from..from + run.len();
+        let here = self.segments.get(range.clone())?;
+        here.iter().zip(run).all(|(here, there)| Arc::ptr_eq(here, there)).then_some(range)
+    }
+
+    /// Puts one segment in the place of several.
+    pub fn replace_run(&mut self, run: Range<usize>, new: Arc<Segment>) {
+        self.segments.splice(run, [new]);
     }
 }

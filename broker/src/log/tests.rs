@@ -1,6 +1,8 @@
 //! The log over the simulated disk, through its public face.
 
 mod append;
+mod compaction;
+mod compaction_crash;
 mod crash;
 mod damage;
 mod read;
@@ -15,7 +17,9 @@ use bytes::{Bytes, BytesMut};
 use millstream_protocol::compression::Compression;
 use millstream_protocol::record_batch::{BatchBuilder, Producer, batches};
 
-use super::{DirectoryConfig, Expected, Isolation, LogConfig, LogDirectory, Partition, PartitionName};
+use super::{
+    CleanerConfig, DirectoryConfig, Expected, Isolation, LogConfig, LogDirectory, Partition, PartitionName,
+};
 use crate::log::directory::DirectoryError;
 use crate::testing::disk::SimulatedDisk;
 
@@ -27,12 +31,18 @@ pub struct House {
     pub disk: SimulatedDisk,
     pub clock: Arc<AtomicI64>,
     pub config: LogConfig,
+    pub cleaner: CleanerConfig,
 }
 
 impl House {
     pub fn new(seed: u64) -> Self {
         let config = LogConfig { segment_bytes: 4096, index_interval_bytes: 200, ..LogConfig::default() };
-        Self { disk: SimulatedDisk::new(seed), clock: Arc::new(AtomicI64::new(1_000_000)), config }
+        Self {
+            disk: SimulatedDisk::new(seed),
+            clock: Arc::new(AtomicI64::new(1_000_000)),
+            config,
+            cleaner: CleanerConfig::default(),
+        }
     }
 
     pub fn expected(&self) -> Expected {
@@ -41,7 +51,8 @@ impl House {
 
     pub fn try_open(&self) -> Result<LogDirectory, DirectoryError> {
         let clock = self.clock.clone();
-        let config = DirectoryConfig { background: false, ..DirectoryConfig::default() };
+        let cleaner = self.cleaner.clone();
+        let config = DirectoryConfig { background: false, cleaner, ..DirectoryConfig::default() };
         let now = Arc::new(move || clock.load(Ordering::Relaxed));
         let expected = self.expected();
         LogDirectory::open(Arc::new(self.disk.clone()), Path::new(FOLDER), config, now, &|_| {

@@ -80,6 +80,7 @@ impl Log {
 
     /// Adds an entry to the active segment's transaction index. It is flushed with the roll; recovery rebuilds it.
     pub fn note_aborted(&mut self, aborted: &AbortedTransaction) -> Result<(), WriteError> {
+        self.aborted_dirty = true;
         let path = self.active().path(TRANSACTION_INDEX);
         transaction_index::append(&*self.disk, &path, aborted).map_err(WriteError::from)
     }
@@ -101,9 +102,18 @@ impl Log {
         for file in indexes {
             self.unsynced.files.push((old.path(super::segment::OFFSET_INDEX), file));
         }
+        self.settle_aborted(&old);
         self.unsynced.add_folder(&self.directory);
         self.segments.push(Arc::new(segment));
         Ok(())
+    }
+
+    /// Has the transaction index of the active segment flushed with the next flush: nothing rebuilds it later.
+    pub fn settle_aborted(&mut self, active: &Segment) {
+        if std::mem::take(&mut self.aborted_dirty) {
+            self.unsynced.closed_files.push(active.path(TRANSACTION_INDEX));
+            self.unsynced.add_folder(&self.directory);
+        }
     }
 
     /// Writes what the partition knows of its producers at `offset`, and has it flushed with the next flush.
@@ -114,6 +124,20 @@ impl Log {
         self.unsynced.files.push((path, file));
         self.unsynced.add_folder(&self.directory);
         Ok(())
+    }
+
+    /// How old the active segment may get: each one by its own share of `segment.jitter.ms` less, so that the
+    /// partitions of a topic do not all roll at once; on a compacted topic no older than a record may wait.
+    fn longest_age_ms(&self) -> i64 {
+        let config = &self.config;
+        let jitter_ms = config.segment_jitter_ms.min(config.segment_ms);
+        let share = crc32c::crc32c_append(
+            self.active().base_offset() as u32,
+            self.directory.as_os_str().as_encoded_bytes(),
+        );
+        let jitter_ms = if jitter_ms > 0 { i64::from(share) % jitter_ms } else { 0 };
+        let age_ms = config.segment_ms - jitter_ms;
+        if config.compact { age_ms.min(config.max_compaction_lag_ms) } else { age_ms }
     }
 
     fn must_roll(
@@ -137,6 +161,6 @@ impl Log {
         // By the records' own time where they have one, as Kafka does, so that a replayed history rolls alike.
         let now = if first.max_timestamp_ms >= 0 { first.max_timestamp_ms } else { now_ms };
         let begun = active.first_timestamp()?.filter(|begun| *begun >= 0).unwrap_or(now);
-        Ok(now - begun > self.config.segment_ms || active.index_is_full(self.config.segment_index_bytes)?)
+        Ok(now - begun > self.longest_age_ms() || active.index_is_full(self.config.segment_index_bytes)?)
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a batch may enter the log at all, before any state is asked: shape, size, kind and timestamps.
 
+use std::ops::RangeInclusive;
+
 use millstream_protocol::record_batch::{BatchHeader, TimestampType};
 
 /// Who appends. Clients are checked hardest; replication repeats a leader's decisions.
@@ -20,6 +22,23 @@ pub struct AppendRules {
     pub log_append_time: bool,
 }
 
+/// Records of one batch that a refusal names at most.
+pub const REPORTED_RECORDS_MAX: usize = 1000;
+
+impl AppendRules {
+    /// The timestamps that may come in now.
+    pub fn timestamps(&self, now_ms: i64) -> RangeInclusive<i64> {
+        let earliest = now_ms.saturating_sub(self.timestamp_before_max_ms);
+        earliest..=now_ms.saturating_add(self.timestamp_after_max_ms)
+    }
+
+    /// The refusal of a timestamp, and of the records that have one like it.
+    pub fn bad_timestamp(&self, timestamp: i64, now_ms: i64, indexes: Vec<i32>) -> AppendRefusal {
+        let (earliest, latest) = self.timestamps(now_ms).into_inner();
+        AppendRefusal::InvalidTimestamp { timestamp, earliest, latest, indexes }
+    }
+}
+
 /// Why a batch is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendRefusal {
@@ -27,6 +46,9 @@ pub enum AppendRefusal {
     CorruptBatch { reason: String },
     #[error("check batch: {reason}")]
     InvalidRecord { reason: &'static str },
+    /// By their place in the batch.
+    #[error("check batch: a record of a compacted topic needs a key")]
+    KeylessRecords { indexes: Vec<i32> },
     #[error("check batch: message format {magic} is no longer supported, upgrade the client to format 2")]
     UnsupportedFormat { magic: i8 },
     #[error("check batch: {size_bytes} bytes exceed max.message.bytes {limit_bytes}")]
@@ -34,7 +56,7 @@ pub enum AppendRefusal {
     #[error("check batch: {size_bytes} bytes exceed segment.bytes {limit_bytes}")]
     LargerThanSegment { size_bytes: u64, limit_bytes: u64 },
     #[error("check batch: timestamp {timestamp} is outside {earliest}..={latest}")]
-    InvalidTimestamp { timestamp: i64, earliest: i64, latest: i64 },
+    InvalidTimestamp { timestamp: i64, earliest: i64, latest: i64, indexes: Vec<i32> },
     #[error("append for producer {producer_id}: sequence {found} where {expected} is expected")]
     OutOfOrderSequence { producer_id: i64, expected: i32, found: i32 },
     #[error("append for producer {producer_id}: epoch {found} is older than {current}")]
@@ -65,12 +87,7 @@ pub fn check_batch(
     if origin == Origin::Replication {
         return Ok(());
     }
-    if batch.size_bytes() > rules.max_batch_bytes && !batch.is_control() {
-        return Err(AppendRefusal::TooLarge {
-            size_bytes: batch.size_bytes(),
-            limit_bytes: rules.max_batch_bytes,
-        });
-    }
+    check_size(batch, rules)?;
     if origin == Origin::Client {
         if batch.is_control() {
             return Err(AppendRefusal::InvalidRecord { reason: "clients may not write control records" });
@@ -88,6 +105,7 @@ pub fn check_batch(
                 timestamp: batch.max_timestamp_ms,
                 earliest: 0,
                 latest: now_ms,
+                indexes: Vec::new(),
             });
         }
     }
@@ -100,12 +118,22 @@ fn check_timestamps(batch: &BatchHeader, rules: &AppendRules, now_ms: i64) -> Re
     if rules.log_append_time || batch.max_timestamp_ms < 0 {
         return Ok(());
     }
-    let earliest = now_ms.saturating_sub(rules.timestamp_before_max_ms);
-    let latest = now_ms.saturating_add(rules.timestamp_after_max_ms);
+    let allowed = rules.timestamps(now_ms);
     for timestamp in [batch.base_timestamp_ms, batch.max_timestamp_ms] {
-        if timestamp < earliest || timestamp > latest {
-            return Err(AppendRefusal::InvalidTimestamp { timestamp, earliest, latest });
+        if !allowed.contains(&timestamp) {
+            return Err(rules.bad_timestamp(timestamp, now_ms, Vec::new()));
         }
+    }
+    Ok(())
+}
+
+/// `max.message.bytes`, which markers are free of.
+pub fn check_size(batch: &BatchHeader, rules: &AppendRules) -> Result<(), AppendRefusal> {
+    if batch.size_bytes() > rules.max_batch_bytes && !batch.is_control() {
+        return Err(AppendRefusal::TooLarge {
+            size_bytes: batch.size_bytes(),
+            limit_bytes: rules.max_batch_bytes,
+        });
     }
     Ok(())
 }

@@ -75,6 +75,13 @@ fn sequence_before(sequence: i32, by: i32) -> i32 {
     (i64::from(sequence) - i64::from(by)).rem_euclid(i64::from(i32::MAX) + 1) as i32
 }
 
+/// By what compaction recognises the last batch of a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastBatch {
+    Data { last_offset: i64 },
+    Marker { epoch: i16 },
+}
+
 /// All producers of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Producers {
@@ -202,6 +209,23 @@ impl Producers {
         producer.last_timestamp = batch.max_timestamp_ms;
         self.verifying.remove(&batch.producer_id);
         producer.transaction_first_offset.take()
+    }
+
+    /// Takes in a marker of which compaction left only the batch.
+    pub fn emptied_marker(&mut self, batch: &BatchHeader) {
+        let producer = self.by_id.entry(batch.producer_id).or_insert_with(Producer::new);
+        producer.enter_epoch(batch.producer_epoch);
+        producer.last_timestamp = batch.max_timestamp_ms;
+    }
+
+    /// The batch of each producer that must outlive compaction, at least empty: its last one with a sequence, or
+    /// where there is none the marker of its epoch.
+    pub fn last_batches(&self) -> HashMap<i64, LastBatch> {
+        let last = |producer: &Producer| match producer.batches.back() {
+            Some(batch) => LastBatch::Data { last_offset: batch.last_offset },
+            None => LastBatch::Marker { epoch: producer.epoch },
+        };
+        self.by_id.iter().map(|(id, producer)| (*id, last(producer))).collect()
     }
 
     /// Begins (or joins) the verification of a producer's transaction: the guard that its append must bring back.

@@ -115,6 +115,11 @@ impl PartitionState {
         }
         let producer_id = batch.producer_id;
         match marker {
+            // Compaction emptied it: the transaction is long over, only the epoch still says something.
+            None if batch.is_control() => {
+                self.producers.emptied_marker(batch);
+                None
+            }
             Some(marker) => {
                 let first = self.producers.ended(batch, marker)?;
                 self.transactions.ended(producer_id, first, batch.last_offset(), marker.committed)

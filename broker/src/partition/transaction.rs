@@ -86,6 +86,22 @@ impl Transactions {
         found
     }
 
+    /// Every aborted transaction that began before `end`, by first offset.
+    pub fn aborted_before(&self, end: i64) -> Vec<AbortedTransaction> {
+        let mut found: Vec<_> =
+            self.aborted.iter().filter(|aborted| aborted.first_offset < end).copied().collect();
+        found.sort_by_key(|aborted| aborted.first_offset);
+        found
+    }
+
+    /// Compaction has rewritten `[from, to)`: of the transactions whose marker lay there only these still have
+    /// records. They come by ascending marker.
+    pub fn compacted(&mut self, from: i64, to: i64, left: Vec<AbortedTransaction>) {
+        let begin = self.aborted.partition_point(|aborted| aborted.last_offset < from);
+        let end = self.aborted.partition_point(|aborted| aborted.last_offset < to);
+        self.aborted.splice(begin..end.max(begin), left);
+    }
+
     pub fn truncate_start(&mut self, log_start_offset: i64) {
         let gone = self.aborted.partition_point(|aborted| aborted.last_offset < log_start_offset);
         self.aborted.drain(..gone);

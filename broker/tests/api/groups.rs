@@ -43,7 +43,12 @@ async fn sync_alone(way: &mut Way, group: &str, joined: &JoinGroupResponse) -> S
     way.call(request, 5).await
 }
 
-fn commit(group: &str, member: Option<&JoinGroupResponse>, topic: &str, offset: i64) -> OffsetCommitRequest {
+pub(super) fn commit(
+    group: &str,
+    member: Option<&JoinGroupResponse>,
+    topic: &str,
+    offset: i64,
+) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
         partition_index: 0,
         committed_offset: offset,
@@ -63,11 +68,11 @@ fn commit(group: &str, member: Option<&JoinGroupResponse>, topic: &str, offset: 
     }
 }
 
-fn committed(response: &OffsetCommitResponse) -> ErrorCode {
+pub(super) fn committed(response: &OffsetCommitResponse) -> ErrorCode {
     ErrorCode::from_code(response.topics[0].partitions[0].error_code)
 }
 
-async fn fetch_offset(way: &mut Way, group: &str, topic: &str) -> i64 {
+pub(super) async fn fetch_offset(way: &mut Way, group: &str, topic: &str) -> i64 {
     let group = OffsetFetchRequestGroup {
         group_id: group.to_owned(),
         topics: Some(vec![OffsetFetchRequestTopics {
@@ -82,7 +87,7 @@ async fn fetch_offset(way: &mut Way, group: &str, topic: &str) -> i64 {
     response.groups[0].topics[0].partitions[0].committed_offset
 }
 
-async fn find(way: &mut Way, key: &str, key_type: i8) -> FindCoordinatorResponse {
+pub(super) async fn find(way: &mut Way, key: &str, key_type: i8) -> FindCoordinatorResponse {
     let coordinator_keys = vec![key.to_owned()];
     way.call(FindCoordinatorRequest { key_type, coordinator_keys, ..Default::default() }, 6).await
 }

@@ -1,6 +1,7 @@
 //! One module per group of Kafka's APIs, each over both ways in.
 
 mod api_versions;
+mod compaction;
 mod groups;
 mod hostile;
 mod produce_fetch;

@@ -101,7 +101,7 @@ async fn retried(mut request: impl AsyncFnMut() -> i16) -> ErrorCode {
     }
 }
 
-async fn init(way: &mut Way, id: &str) -> InitProducerIdResponse {
+pub(super) async fn init(way: &mut Way, id: &str) -> InitProducerIdResponse {
     let request = InitProducerIdRequest {
         transactional_id: Some(id.to_owned()),
         transaction_timeout_ms: 60_000,

@@ -22,6 +22,9 @@ pub enum BuildError {
     /// The records cannot be compressed.
     #[error("finish a record batch")]
     Compression(#[from] CompressionError),
+    /// What is to be written anew cannot be read.
+    #[error("write a record batch anew: a record is damaged")]
+    Damaged,
 }
 
 /// Who writes a batch, so that the broker can drop repeats and fence old writers.
@@ -221,29 +224,40 @@ impl BatchBuilder {
 
     /// Compresses the records and writes header and checksum.
     pub fn finish(self) -> Result<Bytes, BuildError> {
-        let Self { buffer, mut header, compression } = self;
-        let mut batch = match compression {
-            Compression::None => buffer,
-            other => {
-                let records = buffer.get(HEADER_BYTES..).unwrap_or_default();
-                let mut batch = Vec::with_capacity(HEADER_BYTES + records.len() / 2);
-                batch.resize(HEADER_BYTES, 0);
-                other.compress(records, &mut batch)?;
-                batch
-            }
-        };
-        // The length counts what follows it.
-        header.length = i32::try_from(batch.len() - LENGTH_END).map_err(|_| BuildError::TooLarge)?;
-        if let Some(room) = batch.first_chunk_mut() {
-            header.write(room);
-        }
-        let crc = checksum(&batch);
-        header.crc = crc;
-        if let Some(room) = batch.first_chunk_mut() {
-            header.write(room);
-        }
-        Ok(Bytes::from(batch))
+        let Self { buffer, header, compression } = self;
+        seal(buffer, header, compression, None)
     }
+}
+
+/// Makes a batch of records that stand uncompressed behind the header's room: compresses them, and writes the header
+/// with what follows from them (compression, length, checksum).
+pub(super) fn seal(
+    buffer: Vec<u8>,
+    mut header: BatchHeader,
+    compression: Compression,
+    level: Option<i32>,
+) -> Result<Bytes, BuildError> {
+    header.set_compression(compression);
+    let mut batch = match compression {
+        Compression::None => buffer,
+        other => {
+            let records = buffer.get(HEADER_BYTES..).unwrap_or_default();
+            let mut batch = Vec::with_capacity(HEADER_BYTES + records.len() / 2);
+            batch.resize(HEADER_BYTES, 0);
+            other.compress_at(level, records, &mut batch)?;
+            batch
+        }
+    };
+    // The length counts what follows it.
+    header.length = i32::try_from(batch.len() - LENGTH_END).map_err(|_| BuildError::TooLarge)?;
+    if let Some(room) = batch.first_chunk_mut() {
+        header.write(room);
+    }
+    header.crc = checksum(&batch);
+    if let Some(room) = batch.first_chunk_mut() {
+        header.write(room);
+    }
+    Ok(Bytes::from(batch))
 }
 
 #[inline]

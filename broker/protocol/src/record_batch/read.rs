@@ -140,8 +140,8 @@ impl Batch {
 /// The decompressed records of one batch.
 #[derive(Debug, Clone)]
 pub struct RecordSet {
-    header: BatchHeader,
-    data: Bytes,
+    pub(super) header: BatchHeader,
+    pub(super) data: Bytes,
 }
 
 impl RecordSet {
@@ -204,7 +204,7 @@ impl<'a> IntoIterator for &'a RecordSet {
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     header: &'a BatchHeader,
-    rest: &'a [u8],
+    pub(super) rest: &'a [u8],
     index: i32,
     log_append_time_ms: Option<i64>,
 }

@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::process::cpu_seconds_of_thread;
+
 /// One system call's worth of bytes on either side.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
@@ -15,6 +17,8 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 pub struct Moved {
     pub bytes: u64,
     pub elapsed: Duration,
+    /// CPU time of the side that stands for the broker, where the system tells it.
+    pub cpu_seconds: Option<f64>,
 }
 
 impl Moved {
@@ -29,14 +33,14 @@ pub fn socket_to_file(file: &Path, bytes: u64, payload: &[u8]) -> std::io::Resul
     let address = listener.local_addr()?;
     let mut target = File::create(file)?;
     std::thread::scope(|scope| {
-        let receiver = scope.spawn(move || -> std::io::Result<u64> {
+        let receiver = scope.spawn(move || -> std::io::Result<(u64, Option<f64>)> {
             let (mut socket, _) = listener.accept()?;
             let mut block = vec![0; BLOCK_BYTES];
             let mut received = 0;
             loop {
                 let count = socket.read(&mut block)?;
                 if count == 0 {
-                    return Ok(received);
+                    return Ok((received, cpu_seconds_of_thread()));
                 }
                 target.write_all(block.get(..count).unwrap_or_default())?;
                 received += count as u64;
@@ -51,8 +55,8 @@ pub fn socket_to_file(file: &Path, bytes: u64, payload: &[u8]) -> std::io::Resul
             left -= count as u64;
         }
         drop(socket);
-        let received = joined(receiver.join())?;
-        Ok(Moved { bytes: received, elapsed: started.elapsed() })
+        let (received, cpu_seconds) = joined(receiver.join())?;
+        Ok(Moved { bytes: received, elapsed: started.elapsed(), cpu_seconds })
     })
 }
 
@@ -62,7 +66,7 @@ pub fn file_to_socket(file: &Path, bytes: u64) -> std::io::Result<Moved> {
     let address = listener.local_addr()?;
     let mut source = File::open(file)?;
     std::thread::scope(|scope| {
-        let sender = scope.spawn(move || -> std::io::Result<()> {
+        let sender = scope.spawn(move || -> std::io::Result<Option<f64>> {
             let (mut socket, _) = listener.accept()?;
             let mut block = vec![0; BLOCK_BYTES];
             let mut left = bytes;
@@ -76,7 +80,7 @@ pub fn file_to_socket(file: &Path, bytes: u64) -> std::io::Result<Moved> {
                 socket.write_all(block.get(..count).unwrap_or_default())?;
                 left -= count as u64;
             }
-            Ok(())
+            Ok(cpu_seconds_of_thread())
         });
         let started = Instant::now();
         let mut socket = TcpStream::connect(address)?;
@@ -90,8 +94,8 @@ pub fn file_to_socket(file: &Path, bytes: u64) -> std::io::Result<Moved> {
             received += count as u64;
         }
         let elapsed = started.elapsed();
-        joined(sender.join())?;
-        Ok(Moved { bytes: received, elapsed })
+        let cpu_seconds = joined(sender.join())?;
+        Ok(Moved { bytes: received, elapsed, cpu_seconds })
     })
 }
 

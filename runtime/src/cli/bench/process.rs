@@ -21,6 +21,11 @@ pub fn usage_of(pid: u32) -> Option<Usage> {
     })
 }
 
+/// CPU time that the calling thread has used so far.
+pub fn cpu_seconds_of_thread() -> Option<f64> {
+    cpu_seconds(&std::fs::read_to_string("/proc/thread-self/stat").ok()?)
+}
+
 /// User and system time: fields 14 and 15, counted behind the name, which may hold blanks.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, behind_name) = stat.rsplit_once(')')?;

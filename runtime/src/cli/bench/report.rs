@@ -81,6 +81,10 @@ impl Report {
         let reached = bytes as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
         let label = format!("limit MB/s ({what})");
         self.figure("limit_mb_per_second", &label, limit.bytes_per_second() / BYTES_PER_MB, 1);
+        if let Some(cpu_seconds) = limit.cpu_seconds {
+            let gib = (limit.bytes as f64 / BYTES_PER_GIB).max(f64::MIN_POSITIVE);
+            self.figure("limit_cpu_seconds_per_gib", "limit CPU s/GiB", cpu_seconds / gib, 2);
+        }
         self.figure("ratio_to_limit", "ratio to limit", reached / limit.bytes_per_second(), 2);
     }
 
