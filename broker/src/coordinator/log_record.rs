@@ -58,6 +58,7 @@ pub(super) fn offset_record(
         metadata: committed.metadata.clone(),
         commit_timestamp: committed.committed_ms,
         expire_timestamp: committed.expires_ms.unwrap_or(-1),
+        topic_id: committed.topic_id,
         ..OffsetCommitValue::default()
     };
     let newest = OffsetCommitValue::MAX_VERSION;
@@ -128,6 +129,7 @@ pub(super) fn read_offset(value: Bytes) -> Result<CommittedOffset, RecordError> 
         offset: value.offset,
         leader_epoch: value.leader_epoch,
         metadata: value.metadata,
+        topic_id: value.topic_id,
         committed_ms: value.commit_timestamp,
         expires_ms: Some(value.expire_timestamp).filter(|expires_ms| *expires_ms >= 0),
     })
