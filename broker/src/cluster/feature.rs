@@ -84,7 +84,7 @@ mod tests {
         let at_two = MetadataRecord::Feature { name: "transaction.version".into(), level: 2 };
         let image = MetadataImage::default();
         let up = change(&image, &asked("transaction.version", 2, false)).unwrap();
-        assert_eq!(up, [at_two.clone()]);
+        assert_eq!(up, std::slice::from_ref(&at_two));
         let image = image.apply(&[at_two]).unwrap();
         assert_eq!(change(&image, &asked("transaction.version", 2, false)), Ok(Vec::new()));
         let down = change(&image, &asked("transaction.version", 1, false));

@@ -59,7 +59,6 @@ pub(super) fn offset_record(
         commit_timestamp: committed.committed_ms,
         expire_timestamp: committed.expires_ms.unwrap_or(-1),
         topic_id: committed.topic_id,
-        ..OffsetCommitValue::default()
     };
     let newest = OffsetCommitValue::MAX_VERSION;
     let version = if committed.expires_ms.is_some() { OFFSET_VALUE_WITH_EXPIRY } else { newest };
