@@ -100,7 +100,10 @@ class Copying:
         before = zombie.commits
         zombie.process.send_signal(signal.SIGCONT)
         self.feed()
-        wait_for(zombie.ended, "the zombie's end")
+        try:
+            wait_for(zombie.ended, "the zombie's end")
+        finally:
+            zombie.kill()
         # One that had committed, and was frozen before it could say so, says so now.
         assert zombie.commits <= before + 1, "a zombie committed"
         self.fenced += zombie.process.returncode == 3

@@ -197,14 +197,16 @@ func franzGroup(ctx context.Context, bootstrap, topic string) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	described, err := admin.DescribeGroups(ctx, "group-"+topic)
-	if err != nil {
-		return err
+	// A cooperative rebalance has a second round.
+	for {
+		described, err := admin.DescribeGroups(ctx, "group-"+topic)
+		if err != nil {
+			return err
+		}
+		if found := described["group-"+topic]; found.State == "Stable" && len(found.Members) == 1 {
+			return nil
+		}
 	}
-	if state := described["group-"+topic].State; state != "Stable" {
-		return fmt.Errorf("group is %s", state)
-	}
-	return nil
 }
 
 func franzAdmin(ctx context.Context, bootstrap, topic string) error {
