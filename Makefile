@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run test fmt clippy rust-test test-binary compat-python test-kafka build release bench tools clean
+.PHONY: help run test fmt clippy rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -21,7 +21,7 @@ release: ## the binary, optimised
 run: build ## the earthquakes example: file -> topic -> SQL -> files
 	$(TARGET)/debug/millstream run examples/earthquakes/pipeline.yaml --until-done
 
-test: fmt clippy rust-test compat-python ## everything, installing what it needs
+test: fmt clippy rust-test compat-clients ## everything, installing what it needs
 
 fmt:
 	cargo fmt --all --check
@@ -36,11 +36,20 @@ rust-test:
 test-binary:
 	cargo test --locked --workspace --no-run
 
-tools: ## Python clients and kcat that the compatibility tests drive
+tools: ## the Python, Go and Node clients and kcat that the compatibility tests drive
 	broker/tests/compat/install $(CACHE)
 
-compat-python: test-binary tools
+compat-clients: test-binary tools
 	broker/tests/compat/run $(CACHE) $(TARGET)/debug/millstream
+
+compat: test-binary tools ## Kafka's own Java tools, clients, Streams and Connect; long copies with everything killed
+	broker/tests/compat/java/install $(CACHE)
+	broker/tests/compat/java/run $(CACHE) $(TARGET)/debug/millstream
+	COMPAT_KILLS=$${COMPAT_KILLS:-100} broker/tests/compat/run $(CACHE) $(TARGET)/debug/millstream -k copies
+
+SEEDS ?= 20000
+simulate: ## the seeded simulations, more of them: make simulate SEEDS=100000
+	MILLSTREAM_SEEDS=$(SEEDS) cargo test --locked -p millstream-broker --test main -- sim:: --nocapture
 
 test-kafka: build ## the earthquakes example on a real Apache Kafka, same files
 	runtime/tests/kafka/run $(CACHE) $(TARGET)/debug/millstream

@@ -6,19 +6,24 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
+mod alter_partition_reassignments;
 pub(crate) mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod describe_user_scram_credentials;
+mod elect_leaders;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
@@ -27,8 +32,10 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod list_transactions;
 mod metadata;
 mod offset_commit;
@@ -39,6 +46,7 @@ mod produce;
 mod sasl_handshake;
 mod sync_group;
 mod txn_offset_commit;
+mod update_features;
 mod write_txn_markers;
 
 pub(crate) mod clock;
@@ -173,12 +181,20 @@ static APIS: &[Api] = &[
     api!(DescribeLogDirs 1..=5 => describe_log_dirs::handle),
     api!(CreatePartitions 0..=3 => create_partitions::handle),
     api!(DeleteGroups 0..=3 => delete_groups::handle),
+    api!(ElectLeaders 0..=2 => elect_leaders::handle),
     api!(IncrementalAlterConfigs 0..=1 => incremental_alter_configs::handle),
+    api!(AlterPartitionReassignments 0..=1 => alter_partition_reassignments::handle),
+    api!(ListPartitionReassignments 0..=0 => list_partition_reassignments::handle),
     api!(OffsetDelete 0..=0 => offset_delete::handle),
+    api!(DescribeClientQuotas 0..=1 => describe_client_quotas::handle),
+    api!(DescribeUserScramCredentials 0..=0 => describe_user_scram_credentials::handle),
+    api!(DescribeQuorum 0..=2 => describe_quorum::handle),
+    api!(UpdateFeatures 0..=2 => update_features::handle),
     api!(DescribeCluster 0..=2 => describe_cluster::handle),
     api!(DescribeProducers 0..=0 => describe_producers::handle),
     api!(DescribeTransactions 0..=0 => describe_transactions::handle),
-    api!(ListTransactions 0..=1 => list_transactions::handle),
+    api!(ListTransactions 0..=2 => list_transactions::handle),
+    api!(ListConfigResources 0..=1 => list_config_resources::handle),
     api!(DescribeTopicPartitions 0..=0 => describe_topic_partitions::handle),
 ];
 

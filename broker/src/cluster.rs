@@ -6,6 +6,7 @@
 //! stand between the two.
 
 mod controller;
+mod feature;
 mod identity;
 mod image;
 mod journal;
@@ -17,8 +18,11 @@ mod topic_name;
 pub(crate) use controller::{
     ConfigChange, CreateTopic, CreateTopicError, CreatedTopic, DeleteTopicError, GrowTopic, GrowTopicError,
 };
+pub(crate) use feature::{FEATURES, FeatureChange, FeatureError};
 pub(crate) use image::{Endpoint, MetadataImage, TopicImage};
 pub(crate) use record::MetadataRecord;
-pub(crate) use service::{ChangeSettingsError, Cluster, ClusterError, OpenError, Opened};
+pub(crate) use service::{
+    ChangeNodeSettingsError, ChangeSettingsError, Cluster, ClusterError, OpenError, Opened,
+};
 pub(crate) use topic_name::check as check_topic_name;
 pub(crate) use topic_name::is_internal;

@@ -2,9 +2,10 @@
 //!
 //! Two tables carry name, type, default and documentation: `server_keys` for the node, `topic` for what a
 //! topic may override. Everything is parsed here, once; the rest of the broker trusts the typed values.
-//! Left out: changing a node's settings while it runs.
+//! `dynamic` says which of them may change while the node runs.
 
 mod accepted;
+mod dynamic;
 mod listener;
 mod server_keys;
 mod suggest;
@@ -14,6 +15,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use dynamic::NodeSettingError;
 pub use listener::{Listener, ListenerError};
 pub use server_keys::{ServerKey, server_keys};
 pub use topic::{CleanupPolicy, TimestampType, TopicConfig, TopicKey, topic_keys};

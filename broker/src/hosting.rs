@@ -21,7 +21,10 @@ use crate::log::{
 
 #[derive(Debug)]
 pub(crate) struct Hosting {
+    /// As the node was started.
     config: Arc<Config>,
+    /// The same with what was set at run time.
+    current: RwLock<Arc<Config>>,
     directory: LogDirectory,
     partitions: RwLock<HashMap<(Uuid, i32), Arc<Partition>>>,
 }
@@ -39,13 +42,14 @@ impl Hosting {
         config: Arc<Config>,
         image: &MetadataImage,
     ) -> Result<Self, HostingError> {
+        let current = Arc::new(in_force(&config, image));
         let expected = |name: &PartitionName| {
             let topic = image.topic(&name.topic)?;
             topic
                 .partition(name.partition)?
                 .replicas
                 .contains(&config.node_id)
-                .then(|| expected(&config, topic))
+                .then(|| expected(&current, topic))
         };
         let directory_config = DirectoryConfig {
             retention_check_every: Duration::from_millis(config.retention_check_interval_ms),
@@ -66,13 +70,19 @@ impl Hosting {
             Arc::new(clock::now_ms),
             &expected,
         )?;
-        let hosting = Self { config, directory, partitions: RwLock::default() };
+        let current = RwLock::new(current);
+        let hosting = Self { config, current, directory, partitions: RwLock::default() };
         for topic in image.topics() {
             for index in indexes(topic) {
                 hosting.host(topic, index)?;
             }
         }
         Ok(hosting)
+    }
+
+    /// The node's settings in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.current.read().clone()
     }
 
     /// The partition's log, if it is here.
@@ -89,6 +99,10 @@ impl Hosting {
         records: &[MetadataRecord],
     ) -> Result<(), HostingError> {
         let mut outcome = Ok(());
+        if records.iter().any(|record| matches!(record, MetadataRecord::NodeSetting { .. })) {
+            *self.current.write() = Arc::new(in_force(&self.config, after));
+            after.topics().for_each(|topic| self.configure(topic));
+        }
         for record in records {
             let done = match record {
                 MetadataRecord::Partition { topic, index, .. } => match after.topic_by_id(*topic) {
@@ -141,7 +155,7 @@ impl Hosting {
         let name = PartitionName::new(topic.name.clone(), index);
         let partition = match self.directory.partition(&name) {
             Some(partition) => partition,
-            None => self.directory.create(name, &expected(&self.config, topic))?,
+            None => self.directory.create(name, &expected(&self.config(), topic))?,
         };
         if state.leader == self.config.node_id {
             partition.lead(state.leader_epoch);
@@ -162,7 +176,7 @@ impl Hosting {
     }
 
     fn configure(&self, topic: &TopicImage) {
-        let log_config = Arc::new(log_config(&self.config, topic));
+        let log_config = Arc::new(log_config(&self.config(), topic));
         for index in indexes(topic) {
             if let Some(partition) = self.find(topic.id, index) {
                 partition.set_config(log_config.clone());
@@ -173,6 +187,10 @@ impl Hosting {
 
 fn indexes(topic: &TopicImage) -> impl Iterator<Item = i32> {
     (0..).zip(&topic.partitions).map(|(index, _)| index)
+}
+
+fn in_force(config: &Config, image: &MetadataImage) -> Config {
+    config.with_node_settings([image.node_settings(None), image.node_settings(Some(config.node_id))])
 }
 
 fn expected(config: &Config, topic: &TopicImage) -> Expected {

@@ -53,3 +53,6 @@ pub(crate) const FETCH_GATHER: Duration = Duration::from_millis(5);
 /// How long a transaction's first write waits for the transaction before it to be completed, and how often it looks.
 pub(crate) const TRANSACTION_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) const TRANSACTION_RETRY: Duration = Duration::from_millis(5);
+
+/// Memory that a pattern from a request may take once compiled.
+pub(crate) const PATTERN_BYTES: usize = 1 << 20;

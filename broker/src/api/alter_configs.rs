@@ -1,4 +1,4 @@
-//! AlterConfigs (key 33), versions 0–2: replaces all overrides of a topic by the ones given (KIP-133). The
+//! AlterConfigs (key 33), versions 0–2: replaces all overrides of a topic or node by the ones given (KIP-133). The
 //! incremental form is the better one; this stays for old clients.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use millstream_protocol::messages::{
 };
 
 use super::{Call, incremental_alter_configs};
-use crate::cluster::{ConfigChange, TopicImage};
+use crate::cluster::ConfigChange;
 use crate::node::Node;
 
 pub(super) async fn handle(
@@ -19,7 +19,7 @@ pub(super) async fn handle(
 ) -> AlterConfigsResponse {
     let mut response = AlterConfigsResponse::default();
     for resource in request.resources {
-        let changes = |topic: &TopicImage| replacement(topic, &resource);
+        let changes = |current: &BTreeMap<String, String>| replacement(current, &resource);
         let (error, error_message) = incremental_alter_configs::change(
             &node,
             resource.resource_type,
@@ -38,11 +38,14 @@ pub(super) async fn handle(
     response
 }
 
-/// What turns the topic's overrides into exactly the ones given; a null value leaves the default.
-fn replacement(topic: &TopicImage, resource: &AlterConfigsResource) -> Vec<(String, ConfigChange)> {
+/// What turns the overrides into exactly the ones given; a null value leaves the default.
+fn replacement(
+    current: &BTreeMap<String, String>,
+    resource: &AlterConfigsResource,
+) -> Vec<(String, ConfigChange)> {
     let wanted: BTreeMap<&String, &String> =
         resource.configs.iter().filter_map(|config| Some((&config.name, config.value.as_ref()?))).collect();
-    let gone = topic.settings.keys().filter(|key| !wanted.contains_key(key));
+    let gone = current.keys().filter(|key| !wanted.contains_key(key));
     let removed = gone.map(|key| (key.clone(), ConfigChange::Remove));
     let set = wanted.iter().map(|(key, value)| ((*key).clone(), ConfigChange::Set((*value).clone())));
     removed.chain(set).collect()

@@ -12,10 +12,8 @@ use millstream_protocol::messages::{
 use millstream_protocol::{ApiKey, ErrorCode, ResponseKind};
 
 use super::{Api, Call};
+use crate::cluster::FEATURES;
 use crate::node::Node;
-
-/// Feature levels that this code can run at.
-const SUPPORTED: &[(&str, i16, i16)] = &[("transaction.version", 0, 2)];
 
 pub(super) async fn handle(node: Arc<Node>, call: Call, request: ApiVersionsRequest) -> ApiVersionsResponse {
     if call.version >= 3 && !is_software_name(&request.client_software_name, &request.client_software_version)
@@ -32,14 +30,14 @@ pub(super) async fn handle(node: Arc<Node>, call: Call, request: ApiVersionsRequ
     }
     let image = node.cluster.image();
     // librdkafka before version 4 of this API cannot read a feature whose lowest level is 0 (KIP-1022).
-    let supported = SUPPORTED.iter().filter(|(_, min, _)| call.version >= 4 || *min > 0);
+    let supported = FEATURES.iter().filter(|feature| call.version >= 4 || feature.min_level > 0);
     ApiVersionsResponse {
         api_keys: super::all().iter().map(advertised).collect(),
         supported_features: supported
-            .map(|(name, min_version, max_version)| SupportedFeatureKey {
-                name: (*name).to_owned(),
-                min_version: *min_version,
-                max_version: *max_version,
+            .map(|feature| SupportedFeatureKey {
+                name: feature.name.to_owned(),
+                min_version: feature.min_level,
+                max_version: feature.max_level,
             })
             .collect(),
         finalized_features_epoch: i64::try_from(image.version).unwrap_or(i64::MAX),

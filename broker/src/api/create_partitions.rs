@@ -35,7 +35,9 @@ async fn grow(node: &Node, topic: CreatePartitionsTopic, validate_only: bool) ->
         Err(error) => {
             let code = match &error {
                 ClusterError::Refused(GrowTopicError::Unknown(_)) => ErrorCode::UnknownTopicOrPartition,
-                ClusterError::Refused(GrowTopicError::NotMore { .. }) => ErrorCode::InvalidPartitions,
+                ClusterError::Refused(GrowTopicError::Same { .. } | GrowTopicError::NotMore { .. }) => {
+                    ErrorCode::InvalidPartitions
+                }
                 ClusterError::Refused(GrowTopicError::TooMany(_)) => ErrorCode::PolicyViolation,
                 ClusterError::Refused(GrowTopicError::Assignment(_)) => ErrorCode::InvalidReplicaAssignment,
                 other => super::failure_code(other),

@@ -148,7 +148,7 @@ async fn create(
             if code == ErrorCode::UnknownServerError || code == ErrorCode::KafkaStorageError {
                 tracing::error!(topic = name, %error, "cannot create a topic");
             }
-            refused(name, code, error.to_string())
+            refused(name, code, message(&error))
         }
     }
 }
@@ -171,10 +171,11 @@ fn described(
 }
 
 fn settings(node: &Node, overrides: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs> {
+    let layers = super::describe_configs::Layers::of(node);
     let config = topic_keys().iter().map(|key| {
         let (value, source) = match overrides.get(key.name) {
             Some(value) => (value.clone(), super::describe_configs::Source::DynamicTopic),
-            None => super::describe_configs::topic_default(key, &node.config),
+            None => layers.topic_default(key),
         };
         CreatableTopicConfigs {
             name: key.name.to_owned(),
@@ -193,6 +194,15 @@ fn refused(name: String, error: ErrorCode, message: String) -> CreatableTopicRes
         error_code: error.code(),
         error_message: Some(message),
         ..Default::default()
+    }
+}
+
+fn message(error: &ClusterError<CreateTopicError>) -> String {
+    match error {
+        ClusterError::Refused(CreateTopicError::Setting(error)) => {
+            super::describe_configs::topic_refusal(error)
+        }
+        other => other.to_string(),
     }
 }
 

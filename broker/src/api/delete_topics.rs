@@ -57,7 +57,7 @@ async fn delete(node: &Node, topic: DeleteTopicState) -> DeletableTopicResult {
         Ok(()) => {
             let deleted = known.unwrap_or(topic);
             if let Some(name) = &deleted.name {
-                node.coordinators.topic_deleted(name).await;
+                node.coordinators.topic_deleted(name, deleted.topic_id).await;
             }
             result(deleted, ErrorCode::None, None)
         }

@@ -1,6 +1,7 @@
 //! IncrementalAlterConfigs (key 44), versions 0–1: sets, removes, appends to and subtracts from single settings
-//! of a topic (KIP-339). Settings of a node cannot be changed while it runs.
+//! of a topic (KIP-339), or of a node while it runs, or of all nodes (KIP-226).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_protocol::ErrorCode;
@@ -10,8 +11,9 @@ use millstream_protocol::messages::{
 };
 
 use super::Call;
-use super::describe_configs::{BROKER, TOPIC};
-use crate::cluster::{ChangeSettingsError, ClusterError, ConfigChange, TopicImage};
+use super::describe_configs::{BROKER, TOPIC, topic_refusal};
+use crate::cluster::{ChangeNodeSettingsError, ChangeSettingsError, ClusterError, ConfigChange};
+use crate::config::NodeSettingError;
 use crate::node::Node;
 
 pub(super) async fn handle(
@@ -37,15 +39,12 @@ pub(super) async fn change(
     node: &Node,
     resource_type: i8,
     name: &str,
-    changes: impl FnOnce(&TopicImage) -> Vec<(String, ConfigChange)>,
+    changes: impl FnOnce(&BTreeMap<String, String>) -> Vec<(String, ConfigChange)>,
     validate_only: bool,
 ) -> (ErrorCode, Option<String>) {
     match resource_type {
         TOPIC => {}
-        BROKER => {
-            let message = "settings of a node cannot be changed while it runs; set them at start";
-            return (ErrorCode::InvalidRequest, Some(message.to_owned()));
-        }
+        BROKER => return change_node(node, name, changes, validate_only).await,
         _ => {
             return (
                 ErrorCode::InvalidRequest,
@@ -59,6 +58,39 @@ pub(super) async fn change(
             let code = match &error {
                 ClusterError::Refused(ChangeSettingsError::Unknown) => ErrorCode::UnknownTopicOrPartition,
                 ClusterError::Refused(ChangeSettingsError::Setting(_)) => ErrorCode::InvalidConfig,
+                other => super::failure_code(other),
+            };
+            let message = match &error {
+                ClusterError::Refused(ChangeSettingsError::Setting(error)) => topic_refusal(error),
+                other => other.to_string(),
+            };
+            (code, Some(message))
+        }
+    }
+}
+
+async fn change_node(
+    node: &Node,
+    name: &str,
+    changes: impl FnOnce(&BTreeMap<String, String>) -> Vec<(String, ConfigChange)>,
+    validate_only: bool,
+) -> (ErrorCode, Option<String>) {
+    let target = match name.parse() {
+        _ if name.is_empty() => None,
+        Ok(node_id) => Some(node_id),
+        Err(_) => {
+            let message = format!("{name:?} is no broker id");
+            return (ErrorCode::InvalidRequest, Some(message));
+        }
+    };
+    match node.cluster.change_node_settings(target, changes, validate_only).await {
+        Ok(()) => (ErrorCode::None, None),
+        Err(error) => {
+            let code = match &error {
+                ClusterError::Refused(ChangeNodeSettingsError::Setting(NodeSettingError::Invalid(_))) => {
+                    ErrorCode::InvalidConfig
+                }
+                ClusterError::Refused(_) => ErrorCode::InvalidRequest,
                 other => super::failure_code(other),
             };
             (code, Some(error.to_string()))

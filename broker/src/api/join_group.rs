@@ -44,7 +44,8 @@ fn join(call: Call, request: JoinGroupRequest) -> Join {
         member_id: request.member_id,
         instance_id: request.group_instance_id,
         client_id: call.client_id,
-        client_host: call.peer.host.clone(),
+        // As Java writes an address without a name: what tools show.
+        client_host: format!("/{}", call.peer.host),
         session_timeout_ms,
         rebalance_timeout_ms: if call.version == 0 {
             session_timeout_ms

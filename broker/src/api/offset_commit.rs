@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::messages::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
+use millstream_protocol::{ErrorCode, Uuid};
 
 use super::Call;
 use crate::cluster::MetadataImage;
@@ -34,7 +34,7 @@ pub(super) async fn handle(
         for partition in &topic.partitions {
             match &name {
                 Ok(name) if exists(&image, name, partition.partition_index) => {
-                    items.push(item(name, partition, retention_ms));
+                    items.push(item(&image, name, partition, retention_ms));
                 }
                 Ok(_) => drop(refused.insert(place(topic, partition), ErrorCode::UnknownTopicOrPartition)),
                 Err(code) => drop(refused.insert(place(topic, partition), *code)),
@@ -105,8 +105,14 @@ pub(super) fn exists(image: &MetadataImage, topic: &str, index: i32) -> bool {
     image.topic(topic).is_some_and(|topic| topic.partition(index).is_some())
 }
 
-fn item(name: &str, partition: &OffsetCommitRequestPartition, retention_ms: Option<i64>) -> CommitItem {
+fn item(
+    image: &MetadataImage,
+    name: &str,
+    partition: &OffsetCommitRequestPartition,
+    retention_ms: Option<i64>,
+) -> CommitItem {
     CommitItem {
+        topic_id: image.topic(name).map_or(Uuid::ZERO, |topic| topic.id),
         partition: TopicPartition::new(name, partition.partition_index),
         offset: partition.committed_offset,
         leader_epoch: partition.committed_leader_epoch,

@@ -80,6 +80,7 @@ async fn fetch(
             (Some(asked), unknown)
         }
     };
+    let asked_for_all = asked.is_none();
     let fetched = match node.coordinators.fetch_offsets(group_id.clone(), asked, require_stable).await {
         Ok(fetched) => fetched,
         Err(unavailable) => {
@@ -90,11 +91,22 @@ async fn fetch(
     };
     let mut by_topic: BTreeMap<String, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
     for (place, result) in fetched {
+        let result =
+            result.map(|committed| committed.filter(|committed| is_current(&image, &place, committed)));
+        if asked_for_all && matches!(result, Ok(None)) {
+            continue;
+        }
         by_topic.entry(place.topic).or_default().push(partition(place.partition, result));
     }
     let found = by_topic.into_iter().filter_map(|(name, partitions)| named(&image, by_id, name, partitions));
     let topics = found.chain(unknown.into_iter().map(unknown_topic)).collect();
     OffsetFetchResponseGroup { group_id, topics, ..Default::default() }
+}
+
+/// Whether an offset was committed for the topic that has the name now, and not for one that was deleted.
+fn is_current(image: &MetadataImage, place: &TopicPartition, committed: &CommittedOffset) -> bool {
+    committed.topic_id.is_zero()
+        || image.topic(&place.topic).is_some_and(|topic| topic.id == committed.topic_id)
 }
 
 /// The partitions to ask the group for, and the topics whose id names nothing.

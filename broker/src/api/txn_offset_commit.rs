@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::messages::{
     TxnOffsetCommitRequest, TxnOffsetCommitRequestTopic, TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
+use millstream_protocol::{ErrorCode, Uuid};
 
 use super::{Call, create_topics, offset_commit};
 use crate::coordinator::group::{Commit, CommitItem, TransactionalCommit};
@@ -78,8 +78,10 @@ async fn commit(node: &Node, request: TxnOffsetCommitRequest) -> Codes {
     let image = node.cluster.image();
     let items = request.topics.into_iter().flat_map(|topic| {
         let TxnOffsetCommitRequestTopic { name, partitions, .. } = topic;
+        let topic_id = image.topic(&name).map_or(Uuid::ZERO, |topic| topic.id);
         partitions.into_iter().map(move |partition| CommitItem {
             partition: TopicPartition::new(name.clone(), partition.partition_index),
+            topic_id,
             offset: partition.committed_offset,
             leader_epoch: partition.committed_leader_epoch,
             metadata: partition.committed_metadata.unwrap_or_default(),

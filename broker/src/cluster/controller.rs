@@ -9,7 +9,7 @@ use super::image::{MetadataImage, PartitionImage, TopicImage};
 use super::placement::place;
 use super::record::MetadataRecord;
 use super::topic_name::{self, TopicNameError};
-use crate::config::{ConfigError, TopicConfig};
+use crate::config::{Config, ConfigError, NodeSettingError, TopicConfig};
 use crate::limits;
 
 /// A topic that somebody wants. `None` takes the node's default.
@@ -46,21 +46,23 @@ pub(crate) struct Choices {
 pub(crate) enum CreateTopicError {
     #[error(transparent)]
     Name(#[from] TopicNameError),
-    #[error("topic {0:?} already exists")]
+    #[error("Topic '{0}' already exists.")]
     Exists(String),
-    #[error("topic {0:?} would collide with {1:?}: '.' and '_' look alike in metric names")]
+    #[error("Topic '{0}' collides with existing topic: {1} ('.' and '_' look alike in metric names)")]
     Collides(String, String),
-    #[error("number of partitions must be larger than 0, got {0}")]
+    #[error("Number of partitions must be larger than 0, got {0}.")]
     Partitions(i32),
     #[error(
         "cannot create {wanted} partitions: the node would hold more than {}",
         limits::TOPIC_PARTITIONS_MAX
     )]
     TooMany { wanted: i32 },
-    #[error("replication factor {wanted} needs that many brokers, {available} are there")]
+    #[error(
+        "The target replication factor of {wanted} cannot be reached because only {available} broker(s) are registered."
+    )]
     Replication { wanted: i16, available: usize },
     #[error("replica assignment {0}")]
-    Assignment(&'static str),
+    Assignment(String),
     #[error("partitions and replication factor must be left out when replicas are assigned")]
     Both,
     #[error(transparent)]
@@ -90,12 +92,14 @@ pub(crate) struct GrowTopic {
 pub(crate) enum GrowTopicError {
     #[error("topic {0:?} doesn't exist")]
     Unknown(String),
-    #[error("topic has {current} partitions already; the number can only grow, {wanted} was asked for")]
-    NotMore { current: usize, wanted: i32 },
+    #[error("Topic {name} already has {current} partition(s).")]
+    Same { name: String, current: usize },
+    #[error("The topic {name} currently has {current} partition(s); {wanted} would not be an increase.")]
+    NotMore { name: String, current: usize, wanted: i32 },
     #[error("cannot grow to {0} partitions: the node would hold too many")]
     TooMany(i32),
     #[error("replica assignment {0}")]
-    Assignment(&'static str),
+    Assignment(String),
 }
 
 /// One change of a topic's settings (KIP-339).
@@ -158,8 +162,12 @@ pub(crate) fn grow_topic(
     let topic = image.topic(&command.name).ok_or_else(|| GrowTopicError::Unknown(command.name.clone()))?;
     let current = topic.partitions.len();
     let wanted = usize::try_from(command.partitions).unwrap_or(0);
-    if wanted <= current {
-        return Err(GrowTopicError::NotMore { current, wanted: command.partitions });
+    let name = || command.name.clone();
+    if wanted == current {
+        return Err(GrowTopicError::Same { name: name(), current });
+    }
+    if wanted < current {
+        return Err(GrowTopicError::NotMore { name: name(), current, wanted: command.partitions });
     }
     let added = wanted - current;
     if image.partition_count() + added > limits::TOPIC_PARTITIONS_MAX {
@@ -169,7 +177,7 @@ pub(crate) fn grow_topic(
     let replicas = match &command.assignments {
         None => place(&image.brokers, current, added, factor.min(image.brokers.len()), start),
         Some(assigned) if assigned.len() != added => {
-            return Err(GrowTopicError::Assignment("must name as many partitions as are added"));
+            return Err(GrowTopicError::Assignment("must name as many partitions as are added".to_owned()));
         }
         Some(assigned) => {
             for nodes in assigned {
@@ -210,6 +218,32 @@ pub(crate) fn change_settings(
     Ok(records)
 }
 
+/// The records of a change of a node's settings while it runs.
+pub(crate) fn change_node_settings(
+    node: Option<i32>,
+    current: &BTreeMap<String, String>,
+    config: &Config,
+    changes: &[(String, ConfigChange)],
+) -> Result<Vec<MetadataRecord>, NodeSettingError> {
+    let mut records = Vec::new();
+    for (key, change) in changes {
+        let list = || current.get(key).map(String::as_str).or(config.explicit(key)).unwrap_or_default();
+        let value = match change {
+            ConfigChange::Set(value) => Some(value.clone()),
+            ConfigChange::Remove => None,
+            ConfigChange::Append(words) => Some(append(list(), words)),
+            ConfigChange::Subtract(words) => Some(subtract(list(), words)),
+        };
+        if let Some(value) = &value {
+            config.check_node_setting(key, value)?;
+        }
+        if value.as_ref() != current.get(key) {
+            records.push(MetadataRecord::NodeSetting { node, key: key.clone(), value });
+        }
+    }
+    Ok(records)
+}
+
 fn placed(
     image: &MetadataImage,
     choices: Choices,
@@ -239,10 +273,10 @@ fn assigned(image: &MetadataImage, command: &CreateTopic) -> Result<Vec<Vec<i32>
     let by_index: BTreeMap<i32, &Vec<i32>> =
         command.assignments.iter().map(|(index, nodes)| (*index, nodes)).collect();
     if by_index.len() != command.assignments.len() {
-        return Err(CreateTopicError::Assignment("names a partition twice"));
+        return Err(CreateTopicError::Assignment("names a partition twice".to_owned()));
     }
     if !by_index.keys().copied().eq(0..by_index.len().try_into().unwrap_or(i32::MAX)) {
-        return Err(CreateTopicError::Assignment("must number partitions from 0 without gaps"));
+        return Err(CreateTopicError::Assignment("must number partitions from 0 without gaps".to_owned()));
     }
     let factor = by_index.values().next().map_or(0, |nodes| nodes.len());
     for nodes in by_index.values() {
@@ -251,15 +285,18 @@ fn assigned(image: &MetadataImage, command: &CreateTopic) -> Result<Vec<Vec<i32>
     Ok(by_index.into_values().cloned().collect())
 }
 
-fn check_replicas(image: &MetadataImage, nodes: &[i32], factor: usize) -> Result<(), &'static str> {
+fn check_replicas(image: &MetadataImage, nodes: &[i32], factor: usize) -> Result<(), String> {
+    if let Some(unknown) = nodes.iter().find(|node| !image.brokers.contains_key(node)) {
+        return Err(format!("includes broker {unknown}, but no such broker is registered"));
+    }
+    let twice = (1..).zip(nodes).find(|(next, node)| nodes.iter().skip(*next).any(|other| other == *node));
     match nodes {
-        [] => Err("has a partition without replicas"),
-        _ if nodes.len() != factor => Err("must give every partition the same number of replicas"),
-        _ if nodes.iter().any(|node| !image.brokers.contains_key(node)) => {
-            Err("names a broker that isn't there")
-        }
-        [first, rest @ ..] if rest.contains(first) => Err("names a broker twice for one partition"),
-        _ => Ok(()),
+        [] => Err("has a partition without replicas".to_owned()),
+        _ if nodes.len() != factor => Err("must give every partition the same number of replicas".to_owned()),
+        _ => match twice {
+            Some((_, node)) => Err(format!("names broker {node} twice for one partition")),
+            None => Ok(()),
+        },
     }
 }
 
@@ -333,14 +370,14 @@ mod tests {
         let image = with_topic("a.b");
         let refuse =
             |command: &CreateTopic| create_topic(&image, choices(), command).unwrap_err().to_string();
-        assert_eq!(refuse(&named("a.b")), "topic \"a.b\" already exists");
-        assert!(refuse(&named("a_b")).starts_with("topic \"a_b\" would collide with \"a.b\""));
-        assert!(refuse(&CreateTopic { partitions: Some(0), ..named("x") }).ends_with("got 0"));
+        assert_eq!(refuse(&named("a.b")), "Topic 'a.b' already exists.");
+        assert!(refuse(&named("a_b")).starts_with("Topic 'a_b' collides with existing topic: a.b"));
+        assert!(refuse(&CreateTopic { partitions: Some(0), ..named("x") }).ends_with("got 0."));
         assert!(
             refuse(&CreateTopic { partitions: Some(i32::MAX), ..named("x") }).starts_with("cannot create")
         );
         let factor = CreateTopic { replication_factor: Some(3), ..named("x") };
-        assert_eq!(refuse(&factor), "replication factor 3 needs that many brokers, 2 are there");
+        assert!(refuse(&factor).contains("factor of 3 cannot be reached because only 2 broker(s)"));
         let settings = BTreeMap::from([("retention.m".to_owned(), "1".to_owned())]);
         assert!(refuse(&CreateTopic { settings, ..named("x") }).contains("did you mean"));
     }
@@ -364,7 +401,7 @@ mod tests {
         let grow = |partitions| {
             grow_topic(&image, 0, &GrowTopic { name: "orders".into(), partitions, assignments: None })
         };
-        assert!(matches!(grow(3), Err(GrowTopicError::NotMore { current: 3, wanted: 3 })));
+        assert!(matches!(grow(3), Err(GrowTopicError::Same { current: 3, .. })));
         let grown = image.apply(&grow(5).unwrap()).unwrap();
         assert_eq!(grown.topic("orders").unwrap().partitions.len(), 5);
     }

@@ -15,6 +15,8 @@ pub(crate) struct MetadataImage {
     pub(crate) brokers: BTreeMap<i32, BrokerImage>,
     pub(crate) features: BTreeMap<String, i16>,
     pub(crate) next_producer_id: i64,
+    /// Settings changed at run time: by node, and under `None` for all nodes.
+    node_settings: BTreeMap<Option<i32>, BTreeMap<String, String>>,
     topics: BTreeMap<Arc<str>, Arc<TopicImage>>,
     names: HashMap<Uuid, Arc<str>>,
     partitions: usize,
@@ -87,6 +89,12 @@ impl MetadataImage {
         self.topics.range::<str, _>((from, std::ops::Bound::Unbounded)).map(|(_, topic)| topic)
     }
 
+    /// What was set at run time for one node, or (`None`) for all of them.
+    pub(crate) fn node_settings(&self, node: Option<i32>) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.node_settings.get(&node).unwrap_or(&NONE)
+    }
+
     pub(crate) fn partition_count(&self) -> usize {
         self.partitions
     }
@@ -118,6 +126,12 @@ impl MetadataImage {
             records.push(MetadataRecord::Feature { name: name.clone(), level: *level });
         }
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
+        for (node, settings) in &self.node_settings {
+            records.extend(settings.iter().map(|(key, value)| {
+                let (key, value) = (key.clone(), Some(value.clone()));
+                MetadataRecord::NodeSetting { node: *node, key, value }
+            }));
+        }
         for topic in self.topics.values() {
             records.push(MetadataRecord::Topic { id: topic.id, name: topic.name.to_string() });
             for (index, state) in (0..).zip(&topic.partitions) {
@@ -156,6 +170,13 @@ impl MetadataImage {
             MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
             MetadataRecord::Feature { name, level } => {
                 self.features.insert(name.clone(), *level);
+            }
+            MetadataRecord::NodeSetting { node, key, value } => {
+                let settings = self.node_settings.entry(*node).or_default();
+                match value {
+                    Some(value) => settings.insert(key.clone(), value.clone()),
+                    None => settings.remove(key),
+                };
             }
         }
         Ok(())

@@ -42,6 +42,12 @@ pub(crate) enum MetadataRecord {
         name: String,
         level: i16,
     },
+    /// A setting of one node, or of all nodes that have none of their own; `None` removes it.
+    NodeSetting {
+        node: Option<i32>,
+        key: String,
+        value: Option<String>,
+    },
 }
 
 /// Why stored bytes are no record.
@@ -55,6 +61,9 @@ pub(crate) enum RecordError {
     Text,
 }
 
+/// Stored in place of a node for what holds for all of them.
+const ALL_NODES: i32 = -1;
+
 const VERSION: u8 = 0;
 const BROKER: u8 = 1;
 const TOPIC: u8 = 2;
@@ -63,6 +72,7 @@ const REMOVE_TOPIC: u8 = 4;
 const TOPIC_SETTING: u8 = 5;
 const PRODUCER_IDS: u8 = 6;
 const FEATURE: u8 = 7;
+const NODE_SETTING: u8 = 8;
 
 impl MetadataRecord {
     pub(crate) fn encode(&self, to: &mut BytesMut) {
@@ -74,6 +84,7 @@ impl MetadataRecord {
             Self::TopicSetting { .. } => TOPIC_SETTING,
             Self::ProducerIds { .. } => PRODUCER_IDS,
             Self::Feature { .. } => FEATURE,
+            Self::NodeSetting { .. } => NODE_SETTING,
         };
         to.put_u8(kind);
         to.put_u8(VERSION);
@@ -111,6 +122,11 @@ impl MetadataRecord {
             Self::Feature { name, level } => {
                 put_text(to, name);
                 to.put_i16(*level);
+            }
+            Self::NodeSetting { node, key, value } => {
+                to.put_i32(node.unwrap_or(ALL_NODES));
+                put_text(to, key);
+                put_optional(to, value.as_deref());
             }
         }
     }
@@ -150,6 +166,11 @@ impl MetadataRecord {
             }),
             PRODUCER_IDS => Ok(Self::ProducerIds { next: take_i64(from)? }),
             FEATURE => Ok(Self::Feature { name: take_text(from)?, level: take_i16(from)? }),
+            NODE_SETTING => Ok(Self::NodeSetting {
+                node: Some(take_i32(from)?).filter(|node| *node != ALL_NODES),
+                key: take_text(from)?,
+                value: take_optional(from)?,
+            }),
             _ => Err(RecordError::Unknown { kind, version }),
         }
     }

@@ -1,6 +1,7 @@
 //! The metadata of a running node: one command at a time is decided, made durable, carried out on this node's
 //! partitions and then published; readers take the image without waiting.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_protocol::Uuid;
@@ -10,11 +11,12 @@ use super::controller::{
     self, Choices, ConfigChange, CreateTopic, CreateTopicError, CreatedTopic, DeleteTopicError, GrowTopic,
     GrowTopicError,
 };
+use super::feature::{self, FEATURES, FeatureChange, FeatureError};
 use super::identity::{Identity, IdentityError};
 use super::image::{ApplyError, Endpoint, MetadataImage, TopicImage};
 use super::journal::{Journal, JournalError};
 use super::record::MetadataRecord;
-use crate::config::{Config, ConfigError, topic_keys};
+use crate::config::{Config, ConfigError, NodeSettingError, topic_keys};
 use crate::hosting::{Hosting, HostingError};
 use crate::limits;
 use crate::log::disk::Disk;
@@ -116,9 +118,10 @@ impl Cluster {
             if known.is_none_or(|broker| broker.endpoints != endpoints || broker.rack != rack) {
                 records.push(MetadataRecord::Broker { node_id, rack, endpoints });
             }
-            for (name, level) in FEATURES {
-                if !image.features.contains_key(*name) {
-                    records.push(MetadataRecord::Feature { name: (*name).to_owned(), level: *level });
+            for feature in FEATURES {
+                if !image.features.contains_key(feature.name) {
+                    let name = feature.name.to_owned();
+                    records.push(MetadataRecord::Feature { name, level: feature.max_level });
                 }
             }
             Ok((records, ()))
@@ -176,22 +179,56 @@ impl Cluster {
     pub(crate) async fn change_settings(
         &self,
         topic: &str,
-        changes: impl FnOnce(&TopicImage) -> Vec<(String, ConfigChange)>,
+        changes: impl FnOnce(&BTreeMap<String, String>) -> Vec<(String, ConfigChange)>,
         validate_only: bool,
     ) -> Result<(), ClusterError<ChangeSettingsError>> {
+        let config = self.hosting.config();
         let defaults = |key: &str| {
             let known = topic_keys().iter().find(|known| known.name == key)?;
-            Some(known.default_value(&self.config).0)
+            Some(known.default_value(&config).0)
         };
         let decide = |image: &MetadataImage| {
             let topic = image.topic(topic).ok_or(ChangeSettingsError::Unknown)?;
-            let records = controller::change_settings(topic, &defaults, &changes(topic))?;
+            let records = controller::change_settings(topic, &defaults, &changes(&topic.settings))?;
             Ok((records, ()))
         };
         if validate_only {
             return decide(&self.image()).map(|_| ()).map_err(ClusterError::Refused);
         }
         self.command(decide).await
+    }
+
+    /// Changes settings of a running node, or (`None`) of every node that has none of its own.
+    pub(crate) async fn change_node_settings(
+        &self,
+        node: Option<i32>,
+        changes: impl FnOnce(&BTreeMap<String, String>) -> Vec<(String, ConfigChange)>,
+        validate_only: bool,
+    ) -> Result<(), ClusterError<ChangeNodeSettingsError>> {
+        let decide = |image: &MetadataImage| {
+            if let Some(unknown) = node.filter(|node| !image.brokers.contains_key(node)) {
+                return Err(ChangeNodeSettingsError::UnknownNode(unknown));
+            }
+            let current = image.node_settings(node);
+            Ok((controller::change_node_settings(node, current, &self.config, &changes(current))?, ()))
+        };
+        if validate_only {
+            return decide(&self.image()).map(|_| ()).map_err(ClusterError::Refused);
+        }
+        self.command(decide).await
+    }
+
+    /// Moves features to other levels, all or none.
+    pub(crate) async fn change_features(
+        &self,
+        changes: &[FeatureChange],
+        validate_only: bool,
+    ) -> Result<(), ClusterError<FeatureError>> {
+        if validate_only {
+            let decided = feature::change(&self.image(), changes);
+            return decided.map(|_| ()).map_err(ClusterError::Refused);
+        }
+        self.command(|image| Ok((feature::change(image, changes)?, ()))).await
     }
 
     /// The first id of a block of [`limits::PRODUCER_ID_BLOCK`] ids that nobody else gets.
@@ -248,5 +285,10 @@ pub(crate) enum ChangeSettingsError {
     Setting(#[from] ConfigError),
 }
 
-/// Levels that a new cluster starts with.
-const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeNodeSettingsError {
+    #[error("broker {0} is not registered")]
+    UnknownNode(i32),
+    #[error(transparent)]
+    Setting(#[from] NodeSettingError),
+}

@@ -13,13 +13,15 @@ pub(crate) fn is_internal(name: &str) -> bool {
 /// Why a name is refused; the texts go to users.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TopicNameError {
-    #[error("topic name is empty")]
+    #[error("Topic name is invalid: the empty string is not allowed")]
     Empty,
-    #[error("topic name cannot be \".\" or \"..\"")]
+    #[error("Topic name is invalid: it cannot be \".\" or \"..\"")]
     Dots,
-    #[error("topic name is longer than {NAME_MAX} characters")]
-    Long,
-    #[error("topic name {0:?} may hold only letters, digits, '.', '_' and '-'")]
+    #[error("Topic name is invalid: the length of '{0}' is longer than the max length {NAME_MAX}")]
+    Long(String),
+    #[error(
+        "Topic name is invalid: '{0}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+    )]
     Letters(String),
 }
 
@@ -27,7 +29,7 @@ pub(crate) fn check(name: &str) -> Result<(), TopicNameError> {
     match name {
         "" => Err(TopicNameError::Empty),
         "." | ".." => Err(TopicNameError::Dots),
-        _ if name.len() > NAME_MAX => Err(TopicNameError::Long),
+        _ if name.len() > NAME_MAX => Err(TopicNameError::Long(name.to_owned())),
         _ if !name.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"._-".contains(&letter)) => {
             Err(TopicNameError::Letters(name.to_owned()))
         }
@@ -51,7 +53,7 @@ mod tests {
         check(&"a".repeat(249)).unwrap();
         assert_eq!(check(""), Err(TopicNameError::Empty));
         assert_eq!(check(".."), Err(TopicNameError::Dots));
-        assert_eq!(check(&"a".repeat(250)), Err(TopicNameError::Long));
+        assert_eq!(check(&"a".repeat(250)), Err(TopicNameError::Long("a".repeat(250))));
         assert!(check("a/b").is_err() && check("a b").is_err() && check("ü").is_err());
     }
 

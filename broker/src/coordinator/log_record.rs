@@ -58,7 +58,7 @@ pub(super) fn offset_record(
         metadata: committed.metadata.clone(),
         commit_timestamp: committed.committed_ms,
         expire_timestamp: committed.expires_ms.unwrap_or(-1),
-        ..OffsetCommitValue::default()
+        topic_id: committed.topic_id,
     };
     let newest = OffsetCommitValue::MAX_VERSION;
     let version = if committed.expires_ms.is_some() { OFFSET_VALUE_WITH_EXPIRY } else { newest };
@@ -128,6 +128,7 @@ pub(super) fn read_offset(value: Bytes) -> Result<CommittedOffset, RecordError> 
         offset: value.offset,
         leader_epoch: value.leader_epoch,
         metadata: value.metadata,
+        topic_id: value.topic_id,
         committed_ms: value.commit_timestamp,
         expires_ms: Some(value.expire_timestamp).filter(|expires_ms| *expires_ms >= 0),
     })

@@ -319,6 +319,7 @@ async fn administration(asking: &mut Asking<'_>) {
         })
         .await;
     asking.all(|_| DescribeClusterRequest::default()).await;
+    cluster(asking).await;
     asking.all(|_| DescribeTopicPartitionsRequest::default()).await;
     asking.all(|_| DescribeLogDirsRequest::default()).await;
     asking
@@ -330,4 +331,54 @@ async fn administration(asking: &mut Asking<'_>) {
         })
         .await;
     asking.all(|_| SaslHandshakeRequest { mechanism: "PLAIN".to_owned() }).await;
+}
+
+async fn cluster(asking: &mut Asking<'_>) {
+    let partitions = || vec![0, 99];
+    asking
+        .all(|_| ElectLeadersRequest {
+            topic_partitions: Some(vec![ElectLeadersTopicPartitions {
+                topic: TOPIC.to_owned(),
+                partitions: partitions(),
+            }]),
+            ..Default::default()
+        })
+        .await;
+    asking
+        .all(|_| AlterPartitionReassignmentsRequest {
+            topics: vec![ReassignableTopic {
+                name: TOPIC.to_owned(),
+                partitions: vec![ReassignablePartition { partition_index: 0, replicas: Some(partitions()) }],
+            }],
+            ..Default::default()
+        })
+        .await;
+    asking.all(|_| ListPartitionReassignmentsRequest::default()).await;
+    asking.all(|_| DescribeClientQuotasRequest::default()).await;
+    let users = || Some(vec![UserName { name: "nobody".to_owned() }]);
+    asking.all(|_| DescribeUserScramCredentialsRequest { users: users() }).await;
+    asking
+        .all(|_| DescribeQuorumRequest {
+            topics: ["__cluster_metadata", TOPIC]
+                .map(|topic_name| DescribeQuorumTopicData {
+                    topic_name: topic_name.to_owned(),
+                    partitions: vec![DescribeQuorumPartitionData { partition_index: 0 }],
+                })
+                .into(),
+        })
+        .await;
+    asking
+        .all(|version| {
+            let mut update = FeatureUpdateKey {
+                feature: "transaction.version".to_owned(),
+                max_version_level: 2,
+                ..Default::default()
+            };
+            if version == 0 {
+                update.allow_downgrade = true;
+            }
+            UpdateFeaturesRequest { feature_updates: vec![update], ..Default::default() }
+        })
+        .await;
+    asking.all(|_| ListConfigResourcesRequest::default()).await;
 }

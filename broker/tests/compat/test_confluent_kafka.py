@@ -6,7 +6,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-from conftest import CODECS, RECORDS, per_key, records, wait_for
+from conftest import CODECS, RECORDS, per_key, records
+from node import wait_for
 
 
 @pytest.fixture

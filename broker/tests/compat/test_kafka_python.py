@@ -7,7 +7,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.structs import OffsetAndMetadata
 
-from conftest import CODECS, RECORDS, per_key, records, wait_for
+from conftest import CODECS, RECORDS, per_key, records
+from node import wait_for
 
 
 def create(bootstrap, topic, partitions=3):

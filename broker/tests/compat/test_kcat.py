@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from conftest import CODECS, RECORDS, per_key, records, wait_for
+from conftest import CODECS, RECORDS, per_key, records
+from node import wait_for
 
 
 def kcat(bootstrap, *arguments, given=None, seconds=60):

@@ -260,6 +260,7 @@ impl World {
         self.promises.next_offset += 1;
         let offset = self.promises.next_offset;
         let item = CommitItem {
+            topic_id: millstream_protocol::Uuid::ZERO,
             partition: TopicPartition::new(TOPIC, partition),
             offset,
             leader_epoch: -1,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use millstream_protocol::Uuid;
 
 use super::offsets::Stored;
 use super::state::{CONSUMER_PROTOCOL_TYPE, Group, State};
@@ -175,10 +176,12 @@ impl GroupCoordinator {
     }
 
     /// Removes the offsets of a topic that was deleted.
-    pub fn topic_deleted(&mut self, topic: &str) -> Vec<Effect> {
+    pub fn topic_deleted(&mut self, topic: &str, topic_id: Uuid) -> Vec<Effect> {
         for group in self.groups.values() {
             let known = group.known_partitions();
-            let partitions: Vec<_> = known.into_iter().filter(|known| known.topic == topic).collect();
+            let gone =
+                |known: &TopicPartition| known.topic == topic && group.offsets.is_of_topic(known, topic_id);
+            let partitions: Vec<_> = known.into_iter().filter(gone).collect();
             if !partitions.is_empty() {
                 let records = group.offset_tombstones(partitions.iter());
                 let pending = Pending::Expired { group_id: group.id.clone(), partitions };

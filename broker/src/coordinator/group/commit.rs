@@ -1,5 +1,7 @@
 //! OffsetCommit, TxnOffsetCommit and OffsetFetch: who may commit, and what a reader sees.
 
+use millstream_protocol::Uuid;
+
 use super::offsets::{CommittedOffset, Stored};
 use super::state::{Group, State};
 use super::{CommitError, Effect, FetchOffsetError, FetchedOffsets, GroupCoordinator, Pending, Reply};
@@ -22,6 +24,8 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitItem {
     pub partition: TopicPartition,
+    /// The topic's id; zero when not known.
+    pub topic_id: Uuid,
     pub offset: i64,
     pub leader_epoch: i32,
     pub metadata: String,
@@ -199,6 +203,7 @@ impl CommitItem {
             offset: self.offset,
             leader_epoch: self.leader_epoch,
             metadata: self.metadata,
+            topic_id: self.topic_id,
             committed_ms: now_ms,
             expires_ms: self.retention_ms.map(|retention_ms| now_ms.saturating_add(retention_ms)),
         }

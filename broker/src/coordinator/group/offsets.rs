@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use millstream_protocol::Uuid;
+
 use crate::coordinator::{Outcome, TopicPartition};
 
 /// A committed position.
@@ -12,6 +14,8 @@ pub struct CommittedOffset {
     /// The leader epoch of the last record read; -1 when not known.
     pub leader_epoch: i32,
     pub metadata: String,
+    /// Which topic of that name it was committed for; zero when not known. A later topic of the same name starts anew.
+    pub topic_id: Uuid,
     pub committed_ms: i64,
     /// Set only by old clients that chose a retention of their own.
     pub expires_ms: Option<i64>,
@@ -79,6 +83,14 @@ impl Offsets {
                 self.store(partition, stored);
             }
         }
+    }
+
+    /// Whether what is known of a partition was committed for this topic, and nothing newer is on its way.
+    pub(super) fn is_of_topic(&self, partition: &TopicPartition, topic_id: Uuid) -> bool {
+        let pending = self.pending.values().filter_map(|offsets| offsets.get(partition));
+        let mut known = self.stored.get(partition).into_iter().chain(pending);
+        !self.in_flight.contains_key(partition)
+            && known.all(|stored| [topic_id, Uuid::ZERO].contains(&stored.committed.topic_id))
     }
 
     /// Forgets a partition's offset, pending ones included.

@@ -272,6 +272,7 @@ fn commit(member: Option<&Joined>, topic: &str, offset: i64) -> Commit {
         instance_id: None,
         generation: member.map_or(-1, |member| member.generation),
         items: vec![CommitItem {
+            topic_id: millstream_protocol::Uuid::ZERO,
             partition: TopicPartition::new(topic, 0),
             offset,
             leader_epoch: -1,

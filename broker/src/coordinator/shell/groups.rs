@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 
+use millstream_protocol::Uuid;
+
 use super::shard::{Core, Replayed, Step};
 use super::{Coordinators, Unavailable};
 use crate::coordinator::group::{
@@ -125,11 +127,12 @@ impl Coordinators {
     }
 
     /// The topic is gone: so are the offsets that groups committed for it.
-    pub(crate) async fn topic_deleted(&self, topic: &str) {
+    pub(crate) async fn topic_deleted(&self, topic: &str, topic_id: Uuid) {
         for shard in self.groups.all() {
             let topic = topic.to_owned();
-            // A coordinator that stops now has nothing to forget: the topic's id is gone with it.
-            shard.tell(move |core, _| core.topic_deleted(&topic)).await.ok();
+            // A coordinator that stops now leaves offsets behind that nobody is told any more: they carry the topic's
+            // id, and expire like others.
+            shard.tell(move |core, _| core.topic_deleted(&topic, topic_id)).await.ok();
         }
     }
 }

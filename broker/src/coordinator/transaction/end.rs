@@ -181,8 +181,9 @@ fn asked_with_bump(metadata: &TransactionMetadata, end: &EndTransaction) -> Resu
     let repeats = ran_out || end.producer.epoch.checked_add(1) == Some(metadata.producer_epoch);
     let valid = match metadata.state {
         State::Ongoing | State::Empty | State::Dead | State::PrepareEpochFence => same,
-        State::PrepareCommit | State::PrepareAbort => repeats,
-        State::CompleteCommit | State::CompleteAbort => same || repeats,
+        State::PrepareCommit | State::PrepareAbort | State::CompleteCommit | State::CompleteAbort => {
+            same || repeats
+        }
     };
     if !valid {
         return Err(EndError::Fenced);
@@ -195,6 +196,8 @@ fn asked_with_bump(metadata: &TransactionMetadata, end: &EndTransaction) -> Resu
         (State::Empty | State::CompleteCommit | State::CompleteAbort, Outcome::Abort) if !repeats => {
             Ok(Asked::Decide { empty: true })
         }
+        // Markers are on their way. A producer that goes on under its new epoch comes back when they are there.
+        (State::PrepareCommit | State::PrepareAbort, _) if same => Err(EndError::Concurrent),
         (State::PrepareCommit, Outcome::Commit) | (State::PrepareAbort, Outcome::Abort) => {
             Err(EndError::Concurrent)
         }

@@ -18,6 +18,11 @@ fn each_end_bumps_the_epoch_and_may_be_repeated() {
         Err(EndError::Concurrent),
         "repeated while markers go out"
     );
+    assert_eq!(
+        scene.end(second, Outcome::Abort, 2),
+        Err(EndError::Concurrent),
+        "the producer goes on, too early"
+    );
     scene.write_markers();
     assert_eq!(scene.add(first, &[0]), Err(AddPartitionsError::Fenced));
     assert_eq!(scene.end(first, Outcome::Commit, 2), Ok(second), "repeated after the end");
