@@ -26,6 +26,9 @@ const MAX_TEMPLATE_TOPICS: usize = 1000;
 /// Longest topic name that Kafka allows.
 const MAX_TOPIC_BYTES: usize = 249;
 
+/// A record's own topic, as a step chose it. Taken off before the record is written.
+pub const TOPIC_HEADER: &str = "__millstream.topic";
+
 /// How much of a fetched piece becomes one batch for a sink.
 const SINK_BATCH_BYTES: usize = 1 << 20;
 
@@ -101,6 +104,8 @@ impl Outlet {
             Target::Topic(topic) => Some(self.producer.writer(topic).await?),
             Target::Template(_) => None,
         };
+        let may_route = !batch.headers().is_empty();
+        let declared = writer.clone();
         for (index, row) in batch.rows().enumerate() {
             let ready = self.ready(index, row, &computed);
             let (key, timestamp_ms, topic) = match ready {
@@ -110,6 +115,16 @@ impl Outlet {
                     continue;
                 }
             };
+            let chosen = if may_route { row.headers.find(TOPIC_HEADER) } else { None };
+            let topic = match chosen.map(|chosen| legal_topic(&String::from_utf8_lossy(chosen))) {
+                Some(Ok(chosen)) => Some(chosen),
+                Some(Err(reason)) => {
+                    produced.rejected.push(Rejection { row: index, reason });
+                    continue;
+                }
+                None => topic,
+            };
+            writer.clone_from(&declared);
             if let Some(topic) = topic {
                 match self.writer(topic).await? {
                     Ok(found) => writer = Some(found),
@@ -120,7 +135,7 @@ impl Outlet {
                 }
             }
             let Some(writer) = &writer else { continue };
-            let headers: Vec<_> = row.headers.collect();
+            let headers: Vec<_> = row.headers.filter(|(name, _)| *name != TOPIC_HEADER).collect();
             let record = NewRecord { key: key.as_deref(), value: row.value, headers: &headers, timestamp_ms };
             produced.records += 1;
             produced.bytes += (record.key.map_or(0, <[u8]>::len) + row.value.map_or(0, <[u8]>::len)) as u64;
@@ -240,6 +255,10 @@ fn fill(pieces: &[(String, Option<String>)], value: Option<&[u8]>) -> Result<Str
             field_text(value, field)?.ok_or_else(|| format!("to: the record has no field `{field}`"))?;
         topic.push_str(&String::from_utf8_lossy(&text));
     }
+    legal_topic(&topic)
+}
+
+fn legal_topic(topic: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     match topic.bytes().all(legal)
         && !topic.is_empty()
@@ -247,7 +266,7 @@ fn fill(pieces: &[(String, Option<String>)], value: Option<&[u8]>) -> Result<Str
         && topic != "."
         && topic != ".."
     {
-        true => Ok(topic),
+        true => Ok(topic.to_owned()),
         false => Err(format!("to: `{topic}` is no topic name")),
     }
 }
