@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDateTime};
 use millstream_client::{Fetched, NewRecord, ProduceError, Producer, TopicWriter};
 use millstream_connectors::json;
 use millstream_protocol::record_batch;
-use millstream_sdk::record::{Batch, BatchBuilder, Row};
+use millstream_sdk::record::{Batch, BatchBuilder, PARTITION_HEADER, Row, TOPIC_HEADER};
 use millstream_sdk::sink::{Rejection, SinkBatch};
 use millstream_streams::row::{RowScalar, RowView};
 
@@ -25,9 +25,6 @@ const MAX_TEMPLATE_TOPICS: usize = 1000;
 
 /// Longest topic name that Kafka allows.
 const MAX_TOPIC_BYTES: usize = 249;
-
-/// A record's own topic, as a step chose it. Taken off before the record is written.
-pub const TOPIC_HEADER: &str = "__millstream.topic";
 
 /// How much of a fetched piece becomes one batch for a sink.
 const SINK_BATCH_BYTES: usize = 1 << 20;
@@ -135,11 +132,22 @@ impl Outlet {
                 }
             }
             let Some(writer) = &writer else { continue };
-            let headers: Vec<_> = row.headers.filter(|(name, _)| *name != TOPIC_HEADER).collect();
+            let partition = match may_route.then(|| row.headers.find(PARTITION_HEADER)).flatten() {
+                None => None,
+                Some(text) => match chosen_partition(text, writer.partitions()) {
+                    Ok(partition) => Some(partition),
+                    Err(reason) => {
+                        produced.rejected.push(Rejection { row: index, reason });
+                        continue;
+                    }
+                },
+            };
+            let headers: Vec<_> =
+                row.headers.filter(|(name, _)| !matches!(*name, TOPIC_HEADER | PARTITION_HEADER)).collect();
             let record = NewRecord { key: key.as_deref(), value: row.value, headers: &headers, timestamp_ms };
             produced.records += 1;
             produced.bytes += (record.key.map_or(0, <[u8]>::len) + row.value.map_or(0, <[u8]>::len)) as u64;
-            writer.append(None, record).await?;
+            writer.append(partition, record).await?;
         }
         Ok(produced)
     }
@@ -269,6 +277,14 @@ fn legal_topic(topic: &str) -> Result<String, String> {
         true => Ok(topic.to_owned()),
         false => Err(format!("to: `{topic}` is no topic name")),
     }
+}
+
+fn chosen_partition(text: &[u8], count: usize) -> Result<i32, String> {
+    let text = String::from_utf8_lossy(text);
+    let partition =
+        text.parse::<i32>().ok().filter(|partition| usize::try_from(*partition).is_ok_and(|one| one < count));
+    partition
+        .ok_or_else(|| format!("to: the topic has {count} partitions, and the record is of partition {text}"))
 }
 
 /// Whether an option is a plain field (`a`, `a.b`) rather than an expression. Names that begin with an underscore may be

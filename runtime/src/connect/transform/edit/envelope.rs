@@ -2,13 +2,12 @@
 //! hold (`outbox`).
 
 use millstream_sdk::config::{self, ConfigOption, Kind, Presence};
-use millstream_sdk::record::{BatchBuilder, Row};
+use millstream_sdk::record::{BatchBuilder, Row, TOPIC_HEADER};
 use serde::Deserialize;
 
 use super::fields::is_absent;
 use super::object::{Object, plain, quoted};
 use super::{Edit, EditKind};
-use crate::connect::convert::TOPIC_HEADER;
 
 pub const UNWRAP: EditKind = EditKind {
     name: "unwrap",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millstream_sdk::config::{self, ConfigOption, Kind, Presence};
 use millstream_sdk::error::ConnectorError;
-use millstream_sdk::record::{BatchBuilder, Row};
+use millstream_sdk::record::{BatchBuilder, Row, TOPIC_HEADER};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::fields::is_absent;
 use super::object::{Object, plain};
 use super::{Edit, EditKind};
-use crate::connect::convert::TOPIC_HEADER;
 
 pub const KEY: EditKind = EditKind {
     name: "key",
