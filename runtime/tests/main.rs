@@ -6,7 +6,6 @@ mod cli;
 mod connect;
 mod crash;
 mod earthquakes;
-mod examples;
 mod hostile;
 mod process;
 mod rotation;

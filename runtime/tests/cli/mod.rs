@@ -3,7 +3,6 @@
 mod bench;
 mod cases;
 mod cluster;
-mod node;
 mod pipelines;
 mod server;
 mod validate;
@@ -138,29 +137,6 @@ fn get(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
-}
-
-/// Status and JSON body of an HTTP exchange; null for an empty body.
-fn http(
-    address: &str,
-    method: &str,
-    path: &str,
-    body: Option<&serde_json::Value>,
-) -> (u16, serde_json::Value) {
-    let body = body.map(ToString::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json");
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = match body.is_empty() {
-        true => serde_json::Value::Null,
-        false => serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}")),
-    };
-    (status, body)
 }
 
 /// Looks again and again until `done`, or fails saying what was waited for.
