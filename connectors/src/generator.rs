@@ -20,9 +20,10 @@ pub struct Generator;
 const OPTIONS: &[ConfigOption] = &[
     ConfigOption {
         name: "kind",
-        kind: Kind::Choice(&["counter", "orders"]),
+        kind: Kind::Choice(&["counter", "orders", "nexmark"]),
         presence: Presence::Default("\"counter\""),
-        doc: "counter: {\"n\": 0} and so on; orders: id, customer, country, amount, ordered_at",
+        doc: "counter: {\"n\": 0} and so on; orders: id, customer, country, amount, ordered_at; nexmark: of 50 records 1 person, \
+              3 auctions and 46 bids, told apart by `event`",
     },
     ConfigOption {
         name: "count",
@@ -55,6 +56,7 @@ const OPTIONS: &[ConfigOption] = &[
 enum Shape {
     Counter,
     Orders,
+    Nexmark,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -197,6 +199,7 @@ fn write_record(
                  \"amount\":{whole}.{cents:02},\"ordered_at\":{timestamp_ms}"
             )
         }
+        Shape::Nexmark => nexmark(number, options.seed, timestamp_ms, keys, to),
     };
     written.map_err(|error| ConnectorError::fatal("making up a record").caused_by(error))?;
     const PAD: &[u8] = b",\"pad\":\"\"";
@@ -208,6 +211,72 @@ fn write_record(
     }
     to.push(b'}');
     Ok(timestamp_ms)
+}
+
+/// Nexmark's auction house: of every 50 events one registers a person, three open an auction and the rest bid, most of them
+/// on the newest auctions. Ids count up from 1000 and are the keys.
+fn nexmark(
+    number: u64,
+    seed: u64,
+    timestamp_ms: i64,
+    keys: &mut ColumnBuilder,
+    to: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    const FIRST_ID: u64 = 1000;
+    const NAMES: [&str; 8] = ["Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie"];
+    const CITIES: [(&str, &str); 6] = [
+        ("Phoenix", "AZ"),
+        ("Boise", "ID"),
+        ("Portland", "OR"),
+        ("Bend", "OR"),
+        ("Redmond", "WA"),
+        ("Cheyenne", "WY"),
+    ];
+    let (epoch, place) = (number / 50, number % 50);
+    let random = |about: u64| scramble(seed ^ scramble(number ^ about.rotate_left(32)));
+    // Ids of the last ones as of this event.
+    let last_person = FIRST_ID + epoch;
+    let last_auction = FIRST_ID + epoch * 3 + place.clamp(1, 3) - 1;
+    let recent = |last: u64, about: u64, span: u64| last - random(about) % span.min(last - FIRST_ID + 1);
+    let id = match place {
+        0 => last_person,
+        1..=3 => last_auction,
+        // Half of the bids go for one of the newest auctions.
+        _ => recent(last_auction, 1, if random(2) % 2 == 0 { 1 } else { 100 }),
+    };
+    keys.push_value(id.to_string().as_bytes());
+    match place {
+        0 => {
+            let name = NAMES[random(1) as usize % NAMES.len()];
+            let (city, state) = CITIES[random(2) as usize % CITIES.len()];
+            let card = random(3) % 10_000;
+            write!(
+                to,
+                "{{\"event\":\"person\",\"id\":{id},\"name\":\"{name}\",\"email\":\"{name}{id}@example.com\",\
+                 \"card\":\"{card:04}\",\"city\":\"{city}\",\"state\":\"{state}\",\"at\":{timestamp_ms}"
+            )
+        }
+        1..=3 => {
+            let (seller, category) = (recent(last_person, 1, 1000), 10 + random(2) % 5);
+            let first_bid = 1 + random(3) % 1000;
+            let (reserve, expires) =
+                (first_bid + random(4) % 1000, timestamp_ms + 1000 * (10 + (random(5) % 600) as i64));
+            write!(
+                to,
+                "{{\"event\":\"auction\",\"id\":{id},\"item\":\"item {id}\",\"seller\":{seller},\"category\":{category},\
+                 \"first_bid\":{first_bid},\"reserve\":{reserve},\"expires\":{expires},\"at\":{timestamp_ms}"
+            )
+        }
+        _ => {
+            let (bidder, price) = (recent(last_person, 3, 1000), 1 + random(4) % 10_000);
+            write!(
+                to,
+                "{{\"event\":\"bid\",\"auction\":{id},\"bidder\":{bidder},\"price\":{price},\"channel\":\"channel-{}\",\
+                 \"at\":{timestamp_ms}",
+                random(5) % 100
+            )
+        }
+    }
 }
 
 /// SplitMix64: a good mix of one number into another.

@@ -9,14 +9,51 @@ pub mod blackhole;
 
 pub mod file;
 pub mod generator;
+pub mod http;
 pub mod json;
+pub mod kafka;
 pub mod terminal;
 
+use millstream_sdk::config::markdown_table;
 use millstream_sdk::plugin::Plugin;
+use millstream_sdk::sink::Delivery;
 
 /// Every built-in plugin, in the order in which documentation lists them.
 pub fn plugins() -> &'static [&'static dyn Plugin] {
-    &[&file::File, &generator::Generator, &terminal::Stdin, &terminal::Stdout, &blackhole::Blackhole]
+    &[
+        &file::File,
+        &kafka::Kafka,
+        &http::Http,
+        &generator::Generator,
+        &terminal::Stdin,
+        &terminal::Stdout,
+        &blackhole::Blackhole,
+    ]
+}
+
+/// The page that describes every connector, `CONNECTORS.md`.
+pub fn documentation() -> String {
+    let mut text =
+        "# Connectors\n\nMade from the connectors' own tables of options: change those, then run\n\
+                    `UPDATE_DOCUMENTS=1 cargo test -p millstream-connectors documents`.\n"
+            .to_owned();
+    for plugin in plugins() {
+        let description = plugin.describe();
+        text.push_str(&format!("\n## {}\n\n{}\n", description.name, description.doc));
+        for role in &description.roles {
+            let promise = match role.delivery {
+                None | Some(Delivery::Transactional) => "exactly-once",
+                Some(other) => other.name(),
+            };
+            text.push_str(&format!("\n### {} as a {}\n\n", description.name, role.role.name()));
+            text.push_str(&format!(
+                "Promise: **{promise}**. {}\n\n{}",
+                role.doc,
+                markdown_table(role.options)
+            ));
+        }
+    }
+    text
 }
 
 /// The plugin that `use: name` means.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
 
 mod file;
+mod http;
 mod plugins;
 
 use std::path::Path;

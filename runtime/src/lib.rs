@@ -4,6 +4,8 @@ pub mod cli;
 
 pub mod pipeline;
 
+pub mod pipelines;
+
 pub mod node;
 
 pub mod http;

@@ -1,7 +1,7 @@
 //! One node of Millstream in this process: its data directory, the broker, the HTTP server.
 //!
-//! Start order: broker (which locks the data directory for this process) → HTTP. [`Node::stop`] goes the other
-//! way round. Left out: what runs on top (tasks of pipelines), which whoever starts them stops first.
+//! Start order: broker (which locks the data directory for this process) → HTTP → the stored pipelines of a server.
+//! [`Node::stop`] goes the other way round. Left out: runs that somebody else started, who stops them first.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use millstream_broker::{Broker, Config};
 
 use crate::http::{self, HttpServer, Resources};
+use crate::pipelines::{Pipelines, StoreError};
 
 /// Why a node did not start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub enum StartError {
     Directory { directory: PathBuf, source: std::io::Error },
     #[error("starting the broker: {0}")]
     Broker(#[from] millstream_broker::StartError),
+    #[error("opening the stored pipelines: {0}")]
+    Pipelines(#[from] StoreError),
     #[error("starting the http server on {address}: {source}")]
     Http { address: SocketAddr, source: std::io::Error },
 }
@@ -27,22 +30,42 @@ pub struct Node {
     broker: Arc<Broker>,
     http: HttpServer,
     directory: PathBuf,
+    pipelines: Pipelines,
 }
 
 impl Node {
-    /// Starts a node on the directory that `config` names.
+    /// Starts a node on the directory that `config` names. A server keeps pipelines of its own: those that are stored
+    /// start with it.
+    pub async fn server(config: Config, http_address: SocketAddr) -> Result<Self, StartError> {
+        let node = Self::start(config, http_address, None).await?;
+        if let Err(error) = node.pipelines.start_stored().await {
+            node.stop().await;
+            return Err(error.into());
+        }
+        Ok(node)
+    }
+
+    /// A node for the pipelines of whoever starts it, which `pipelines` shows.
     pub async fn start(
         mut config: Config,
         http_address: SocketAddr,
-        resources: Resources,
+        pipelines: Option<Pipelines>,
     ) -> Result<Self, StartError> {
         // Absolute, so that what is printed and logged means the same everywhere.
         let directory = std::path::absolute(&config.log_directory)
             .map_err(|source| StartError::Directory { directory: config.log_directory.clone(), source })?;
         config.log_directory.clone_from(&directory);
         let broker = Arc::new(Broker::start(config).await?);
-        match http::serve(http_address, resources.with_broker(&broker)).await {
-            Ok(http) => Ok(Self { broker, http, directory }),
+        let pipelines = match pipelines.map_or_else(|| Pipelines::on(&broker, &directory), Ok) {
+            Ok(pipelines) => pipelines,
+            Err(error) => {
+                stop_broker(&broker).await;
+                return Err(error.into());
+            }
+        };
+        let resources = Resources::of(pipelines.clone()).with_broker(&broker);
+        match http::serve(http_address, resources).await {
+            Ok(http) => Ok(Self { broker, http, directory, pipelines }),
             Err(source) => {
                 stop_broker(&broker).await;
                 Err(StartError::Http { address: http_address, source })
@@ -76,7 +99,9 @@ impl Node {
 
     /// Stops in reverse order; everything acknowledged is on disk when this returns.
     pub async fn stop(self) {
+        // Requests that change pipelines are over before these stop.
         self.http.stop().await;
+        self.pipelines.stop().await;
         stop_broker(&self.broker).await;
     }
 }

@@ -6,6 +6,7 @@
 pub mod topics;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_client::admin::{AdminError, OffsetSpec};
@@ -13,14 +14,16 @@ use millstream_client::{Client, Isolation, TopicPartition};
 use millstream_streams::{
     Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, QueryState, QueryStatus,
 };
+use parking_lot::RwLock;
 use serde_json::{Value, json};
 
 pub use topics::TopicError;
 
 use crate::config::pipeline::Checked;
 use crate::connect::{
-    Declaration, DeclarationError, Progress, TaskFailure, TaskStatus, Worker, WorkerConfig,
+    Declaration, DeclarationError, NodeError, Progress, Target, TaskFailure, TaskStatus, Worker, WorkerConfig,
 };
+use crate::pipelines::{Change, ChangeKind, Section};
 
 /// A query that failed so often in a row, without a commit in between, will not mend itself while people wait.
 const QUERY_RESTARTS_MAX: u64 = 5;
@@ -39,6 +42,19 @@ pub enum StartError {
     Queries(#[from] millstream_streams::StartError),
     #[error("starting {0}")]
     Task(#[from] TaskFailure),
+}
+
+/// Why a pipeline did not go over to another version.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
+    #[error("starting the queries: {0}")]
+    Queries(#[from] millstream_streams::StartError),
+    #[error("starting {0}")]
+    Node(#[from] NodeError),
 }
 
 /// Why a pipeline did not come to its end.
@@ -60,7 +76,7 @@ pub enum EndError {
 pub struct PipelineRun {
     name: String,
     client: Client,
-    queries: QueryHandles,
+    queries: RwLock<Arc<QueryHandles>>,
     worker: Worker,
 }
 
@@ -78,7 +94,7 @@ impl PipelineRun {
     pub async fn start_as(
         client: Client,
         checked: &Checked,
-        mut declaration: Declaration,
+        declaration: Declaration,
         until_done: bool,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
@@ -89,13 +105,10 @@ impl PipelineRun {
             engine.idle_timeout = None;
         }
         let queries = Engine::start(client.clone(), engine, checked.plan.clone()).await?;
-        for sink in &mut declaration.sinks {
-            for topic in &mut sink.from {
-                *topic = checked.topic_of(topic).to_owned();
-            }
-        }
+        let declaration = declaration_of(checked, declaration);
         match Worker::start(client.clone(), declaration, WorkerConfig::default()).await {
             Ok(worker) => {
+                let queries = RwLock::new(Arc::new(queries));
                 Ok((Self { name: checked.pipeline.name.clone(), client, queries, worker }, warnings))
             }
             Err(failure) => {
@@ -112,7 +125,8 @@ impl PipelineRun {
         }
         self.worker.sources_drained().await?;
         // In the order of the statements: a query reads only what earlier ones write.
-        for query in self.queries.iter() {
+        let queries = Arc::clone(&self.queries.read());
+        for query in queries.iter() {
             let mut ends = InputEnds::new();
             for topic in query.input_topics() {
                 ends.insert(topic.to_owned(), self.ends_of(topic).await?);
@@ -128,9 +142,66 @@ impl PipelineRun {
     }
 
     /// Stops sources and sinks, then the queries; all of them commit what they have done.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.worker.stop().await;
-        self.queries.stop().await;
+        let queries = Arc::clone(&self.queries.read());
+        queries.stop().await;
+    }
+
+    /// Goes over to another version of the pipeline: `changes` says which parts differ, and only those are touched.
+    /// `target` says what is wanted of a source or sink.
+    pub async fn change(
+        &self,
+        checked: &Checked,
+        changes: &[Change],
+        target: impl Fn(&str) -> Target,
+    ) -> Result<Vec<String>, ChangeError> {
+        let warnings = topics::prepare(&self.client, checked).await?;
+        let declaration = declaration_of(checked, Declaration::of(&checked.pipeline)?);
+        let (removed, put): (Vec<_>, Vec<_>) =
+            changes.iter().partition(|change| change.kind == ChangeKind::Removed);
+        for change in removed.iter().filter(|change| change.is_of_worker()) {
+            match self.worker.remove(&change.name).await {
+                Ok(()) | Err(NodeError::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if changes.iter().any(|change| change.section == Section::Sql) {
+            let old = Arc::clone(&self.queries.read());
+            old.stop().await;
+            let new =
+                Engine::start(self.client.clone(), EngineConfig::default(), checked.plan.clone()).await?;
+            *self.queries.write() = Arc::new(new);
+        }
+        for change in put {
+            let name = &change.name;
+            match change.section {
+                Section::Source => {
+                    if let Some(source) = declaration.sources.iter().find(|source| source.name == *name) {
+                        self.worker.put_source(source.clone(), target(name)).await?;
+                    }
+                }
+                Section::Sink => {
+                    if let Some(sink) = declaration.sinks.iter().find(|sink| sink.name == *name) {
+                        self.worker.put_sink(sink.clone(), target(name)).await?;
+                    }
+                }
+                Section::Cluster | Section::Topic | Section::Sql => {}
+            }
+        }
+        Ok(warnings)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn worker(&self) -> &Worker {
+        &self.worker
     }
 
     pub fn progress(&self) -> Progress {
@@ -142,7 +213,7 @@ impl PipelineRun {
     }
 
     pub fn queries(&self) -> Vec<QueryStatus> {
-        self.queries.status()
+        self.queries.read().status()
     }
 
     /// As `/v1/pipelines` shows it.
@@ -167,6 +238,14 @@ impl PipelineRun {
         }
         Ok(ends)
     }
+}
+
+/// Sinks read the topics behind the streams and tables that they name.
+fn declaration_of(checked: &Checked, mut declaration: Declaration) -> Declaration {
+    for topic in declaration.sinks.iter_mut().flat_map(|sink| &mut sink.from) {
+        *topic = checked.topic_of(topic).to_owned();
+    }
+    declaration
 }
 
 /// Resolves once a query has failed too often without a commit in between.

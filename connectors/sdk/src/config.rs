@@ -5,10 +5,12 @@
 
 mod check;
 mod closest;
+mod markdown;
 mod schema;
 
 pub use check::check;
 pub use closest::closest;
+pub use markdown::markdown_table;
 pub use schema::json_schema;
 
 use std::fmt;

@@ -14,6 +14,12 @@ pub use headers::{Headers, HeadersBuilder, RowHeaders};
 
 use thiserror::Error;
 
+/// A header by which a source or a step chooses the record's topic. The host takes it off.
+pub const TOPIC_HEADER: &str = "__millstream.topic";
+
+/// The same for the partition, a number.
+pub const PARTITION_HEADER: &str = "__millstream.partition";
+
 /// The timestamp of a record that has none.
 pub const NO_TIMESTAMP: i64 = i64::MIN;
 

@@ -49,7 +49,8 @@ pub struct Head {
 impl Head {
     /// Of the bytes before `offset`, at most the first 1,024.
     pub fn of(file: &File, offset: u64) -> io::Result<Head> {
-        let bytes = offset.min(HEAD_BYTES);
+        // A compressed file may be shorter than the text that was read from it.
+        let bytes = offset.min(HEAD_BYTES).min(file.metadata()?.len());
         let mut head = vec![0; bytes as usize];
         file.read_exact_at(&mut head, 0)?;
         Ok(Head { bytes, hash: hash(&head) })

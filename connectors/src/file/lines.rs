@@ -1,7 +1,9 @@
 //! Reads a file in large blocks and hands out its records as slices of the block.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use flate2::read::MultiGzDecoder;
 
 /// How much is read at a time.
 pub const BLOCK_BYTES: usize = 1 << 20;
@@ -13,6 +15,8 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Blocks {
     file: File,
+    /// Set for a compressed file: places are then those of the text within.
+    unpacked: Option<Box<MultiGzDecoder<BufReader<File>>>>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -23,7 +27,23 @@ pub struct Blocks {
 impl Blocks {
     pub fn new(mut file: File, offset: u64) -> io::Result<Blocks> {
         file.seek(SeekFrom::Start(offset))?;
-        Ok(Blocks { file, buffer: vec![0; BLOCK_BYTES], start: 0, end: 0, offset })
+        Ok(Blocks { file, unpacked: None, buffer: vec![0; BLOCK_BYTES], start: 0, end: 0, offset })
+    }
+
+    /// Reads a gzip file from `offset` of its text; what lies before it is unpacked once more.
+    pub fn unpacking(mut file: File, offset: u64) -> io::Result<Blocks> {
+        file.seek(SeekFrom::Start(0))?;
+        let mut unpacked =
+            Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file.try_clone()?)));
+        let skipped = io::copy(&mut unpacked.by_ref().take(offset), &mut io::sink())?;
+        if skipped < offset {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the text is shorter than it was"));
+        }
+        Ok(Blocks { file, unpacked: Some(unpacked), buffer: vec![0; BLOCK_BYTES], start: 0, end: 0, offset })
+    }
+
+    pub fn is_unpacking(&self) -> bool {
+        self.unpacked.is_some()
     }
 
     pub fn file(&self) -> &File {
@@ -57,7 +77,11 @@ impl Blocks {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
         loop {
-            match self.file.read(&mut self.buffer[self.end..]) {
+            let read = match &mut self.unpacked {
+                Some(unpacked) => unpacked.read(&mut self.buffer[self.end..]),
+                None => self.file.read(&mut self.buffer[self.end..]),
+            };
+            match read {
                 Ok(read) => {
                     self.end += read;
                     return Ok(read);

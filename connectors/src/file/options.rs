@@ -23,6 +23,12 @@ pub const SOURCE: &[ConfigOption] = &[
         doc: "json: one JSON value per line; csv: a JSON object per row; lines: each line as it is",
     },
     ConfigOption {
+        name: "compression",
+        kind: Kind::Choice(&["auto", "none", "gzip"]),
+        presence: Presence::Default("\"auto\""),
+        doc: "auto: gzip where the file begins as such, else none; a compressed file is read to its end and not followed",
+    },
+    ConfigOption {
         name: "follow",
         kind: Kind::Boolean,
         presence: Presence::Default("false"),
@@ -143,6 +149,14 @@ impl<'de> Deserialize<'de> for Types {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    Auto,
+    None,
+    Gzip,
+}
+
 /// What a file that was cut in place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,6 +170,7 @@ pub enum Truncation {
 pub struct SourceOptions {
     pub path: String,
     pub format: Format,
+    pub compression: Compression,
     pub follow: bool,
     pub on_truncate: Truncation,
     pub header: bool,
@@ -197,6 +212,9 @@ pub fn check_source(config: &Value) -> Vec<Diagnostic> {
     let text = |name: &str| config.get(name).and_then(Value::as_str);
     if let Some(error) = text("path").and_then(|path| glob::Pattern::new(path).err()) {
         mistakes.push(Diagnostic::of("path", format!("not a pattern: {}", error.msg)));
+    }
+    if text("compression") == Some("gzip") && config.get("follow") == Some(&Value::Bool(true)) {
+        mistakes.push(Diagnostic::of("follow", "a compressed file cannot be followed"));
     }
     let headless = config.get("header") == Some(&Value::Bool(false)) && config.get("columns").is_none();
     if text("format") == Some("csv") && headless {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::{self, Decoder};
 use super::identity::{Head, Inode, born_ns, find_sibling, next_generation};
 use super::lines::{Blocks, Framing, MAX_RECORD_BYTES};
-use super::options::{Format, SourceOptions, Truncation};
+use super::options::{Compression, Format, SourceOptions, Truncation};
 use crate::blocking::Blocking;
 
 /// How often a followed file is looked at for more.
@@ -204,7 +204,8 @@ impl Tail {
             return Err(ConnectorError::config(message));
         }
         let head = Head::of(&file, offset).map_err(failed)?;
-        let blocks = Blocks::new(file, 0).map_err(failed)?;
+        let packed = is_packed(&file, options.compression).map_err(failed)?;
+        let blocks = open_blocks(file, packed, 0).map_err(failed)?;
         let framing = decode::framing(&options);
         let mut tail = Tail {
             options,
@@ -224,8 +225,8 @@ impl Tail {
         if let Some(place) = place.filter(|place| place.offset > 0) {
             tail.prepare()?;
             let file = tail.blocks.file().try_clone().map_err(|error| tail.failed("opening", error))?;
-            tail.blocks =
-                Blocks::new(file, place.offset).map_err(|error| file_error("opening", &tail.path, error))?;
+            tail.blocks = open_blocks(file, packed, place.offset)
+                .map_err(|error| file_error("opening", &tail.path, error))?;
             tail.line = place.line;
         }
         Ok(tail)
@@ -360,6 +361,9 @@ impl Tail {
     /// Decides how it goes on at the end of the file.
     fn at_end(&mut self) -> Result<AtEnd, ConnectorError> {
         let metadata = self.blocks.file().metadata().map_err(|error| self.failed("looking at", error))?;
+        if self.blocks.is_unpacking() {
+            return self.end_of_packed();
+        }
         if metadata.len() < self.blocks.offset() {
             self.truncated()?;
             return Ok(AtEnd::GoOn);
@@ -380,6 +384,15 @@ impl Tail {
             return Ok(AtEnd::GoOn);
         }
         Ok(AtEnd::Switch(successor))
+    }
+
+    /// A compressed file is complete: a rotated generation is followed by the next, any other is done.
+    fn end_of_packed(&mut self) -> Result<AtEnd, ConnectorError> {
+        if !self.options.follow || !self.switches {
+            return Ok(AtEnd::Finish);
+        }
+        let successor = self.successor()?;
+        Ok(successor.map_or(AtEnd::Wait, AtEnd::Switch))
     }
 
     /// The file that continues this one, once rotation has made one. While it is empty, the writer may still be
@@ -421,7 +434,9 @@ impl Tail {
     fn restart(&mut self, file: File) -> Result<(), ConnectorError> {
         let metadata = file.metadata().map_err(|error| self.failed("looking at", error))?;
         self.head = Head::of(&file, 0).map_err(|error| self.failed("reading", error))?;
-        self.blocks = Blocks::new(file, 0).map_err(|error| self.failed("reading", error))?;
+        let packed =
+            is_packed(&file, self.options.compression).map_err(|error| self.failed("reading", error))?;
+        self.blocks = open_blocks(file, packed, 0).map_err(|error| self.failed("reading", error))?;
         self.inode = Inode::of(&metadata);
         self.born_ns = born_ns(&metadata);
         self.decoder = None;
@@ -448,6 +463,9 @@ impl Tail {
     }
 
     fn lag_bytes(&self) -> Option<u64> {
+        if self.blocks.is_unpacking() {
+            return None;
+        }
         let length = self.blocks.file().metadata().ok()?.len();
         Some(length.saturating_sub(self.blocks.offset()))
     }
@@ -455,6 +473,21 @@ impl Tail {
     fn failed(&self, doing: &str, error: io::Error) -> ConnectorError {
         file_error(doing, &self.path, error)
     }
+}
+
+/// Whether a file is to be unpacked: gzip says so by its first two bytes.
+fn is_packed(file: &File, compression: Compression) -> io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let mut start = [0; 2];
+    Ok(match compression {
+        Compression::None => false,
+        Compression::Gzip => true,
+        Compression::Auto => file.read_at(&mut start, 0)? == 2 && start == [0x1f, 0x8b],
+    })
+}
+
+fn open_blocks(file: File, packed: bool, offset: u64) -> io::Result<Blocks> {
+    if packed { Blocks::unpacking(file, offset) } else { Blocks::new(file, offset) }
 }
 
 /// The file a place is in, and the place if it still holds there.
@@ -470,7 +503,8 @@ fn find(
         return Ok((current.map_err(failed)?, None));
     };
     let continues = |file: &File| -> io::Result<bool> {
-        Ok(file.metadata()?.len() >= place.offset && place.head.matches(file)?)
+        let packed = is_packed(file, options.compression)?;
+        Ok((packed || file.metadata()?.len() >= place.offset) && place.head.matches(file)?)
     };
     if let Ok(file) = &current
         && place.is_of(&file.metadata().map_err(failed)?)
@@ -531,6 +565,8 @@ pub fn file_error(doing: &str, path: &Path, error: io::Error) -> ConnectorError 
             ErrorClass::Config
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorClass::Auth,
+        // A compressed file that is none, or broken.
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ErrorClass::Fatal,
         _ => ErrorClass::Retryable,
     };
     ConnectorError::new(class, format!("{doing} {}", path.display())).caused_by(error)

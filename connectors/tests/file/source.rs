@@ -258,3 +258,37 @@ async fn an_empty_successor_does_not_end_the_old_file() {
     append(&path, "three\n");
     assert_eq!(read_until(reader.as_mut(), |read, _| !read.is_empty()).await.0, ["three"]);
 }
+
+#[tokio::test]
+async fn compressed_files_are_read_and_resumed_by_the_place_in_their_text() {
+    use flate2::{Compression, write::GzEncoder};
+    let folder = tempdir().unwrap();
+    let expected: Vec<String> = (0..3000).map(|n| format!("{{\"n\":{n}}}")).collect();
+    let mut packed = Vec::new();
+    // Two members end to end, as `cat a.gz b.gz` makes them.
+    for half in expected.chunks(1500) {
+        let mut encoder = GzEncoder::new(&mut packed, Compression::default());
+        encoder.write_all((half.join("\n") + "\n").as_bytes()).unwrap();
+        encoder.finish().unwrap();
+    }
+    fs::write(folder.path().join("a.jsonl.gz"), packed).unwrap();
+    let source = source("file", json!({ "path": "*.gz" }), folder.path());
+    let splits = source.splits().await.unwrap();
+    let (mut read, mut position) = (Vec::new(), None);
+    loop {
+        // A new reader for every batch, as after a crash.
+        let mut reader = source.open(&splits[0], position.clone()).await.unwrap();
+        let polled = reader.poll(PollLimits { max_records: 700, ..LIMITS }).await.unwrap();
+        read.extend(described(&polled));
+        position = polled.position.or(position);
+        if polled.end_of_split {
+            break;
+        }
+    }
+    assert!(read == expected, "{} lines", read.len());
+    fs::write(folder.path().join("b.gz"), b"\x1f\x8bnonsense").unwrap();
+    let broken = crate::source("file", json!({ "path": "b.gz" }), folder.path());
+    let mut reader = broken.open(&broken.splits().await.unwrap()[0], None).await.unwrap();
+    let error = reader.poll(LIMITS).await.unwrap_err();
+    assert!(error.to_string().starts_with("reading "), "{error}");
+}

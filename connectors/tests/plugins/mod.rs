@@ -1,8 +1,9 @@
 //! The generator, and what holds for every plugin.
 
+use std::path::Path;
 use std::time::Duration;
 
-use millstream_sdk::config::{json_schema, parse};
+use millstream_sdk::config::{Presence, json_schema, parse};
 use millstream_sdk::source::PollLimits;
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -54,8 +55,15 @@ fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
         for role in &description.roles {
             json_schema(role.options);
             let mut config = json!({});
-            if role.options.iter().any(|option| option.name == "path") {
-                config["path"] = json!("x");
+            let required = role.options.iter().filter(|option| matches!(option.presence, Presence::Required));
+            for option in required {
+                config[option.name] = match option.name {
+                    "bootstrap" => json!("host:9092"),
+                    "topics" => json!(["t"]),
+                    "listen" => json!("127.0.0.1:0"),
+                    "url" => json!("http://host/"),
+                    _ => json!("x"),
+                };
             }
             let at = format!("{} {}", description.name, role.role.name());
             assert_eq!(plugin.validate(role.role, &config), [], "{at}");
@@ -86,5 +94,19 @@ fn options_that_make_no_sense_together_are_named() {
             "delimiter: \"\\\"\" cannot stand between fields; take , ; | or a tab",
             "header: without a header row the columns need names; add `columns: [first, second]`"
         ]
+    );
+}
+
+#[test]
+fn documents_say_what_the_tables_of_options_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("CONNECTORS.md");
+    let made = millstream_connectors::documentation();
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == made,
+        "CONNECTORS.md is not what the tables say: run this test with UPDATE_DOCUMENTS=1"
     );
 }

@@ -3,8 +3,10 @@
 //!
 //! Left out: what the commands do; each parses its arguments and calls the part that does it.
 
+mod apply;
 mod bench;
 mod config;
+mod connector;
 mod consume;
 mod group;
 mod produce;
@@ -12,6 +14,7 @@ mod record_format;
 mod run;
 mod schema;
 mod server;
+mod status;
 mod stop;
 mod test;
 mod topic;
@@ -19,6 +22,7 @@ mod transaction;
 mod validate;
 
 mod cluster;
+mod node_api;
 pub mod output;
 
 use std::collections::BTreeMap;
@@ -50,6 +54,16 @@ enum Command {
     Validate(validate::Arguments),
     /// Run the cases of pipeline files in memory.
     Test(test::Arguments),
+    /// Say what applying pipeline files would change on a running node.
+    Plan(apply::Arguments),
+    /// Make a running node's pipelines as the files say; only what differs restarts.
+    Apply(apply::Arguments),
+    /// Take pipelines off a running node. Topics and positions stay.
+    Delete(apply::DeleteArguments),
+    /// Show what runs on a node.
+    Status(status::Arguments),
+    /// List, pause, resume, restart and delete sources and sinks of a running node.
+    Connector(connector::Arguments),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Arguments),
     /// Send lines to a topic.
@@ -119,6 +133,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Server(arguments) => server::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Plan(arguments) => apply::plan(&arguments),
+        Command::Apply(arguments) => apply::apply(&arguments),
+        Command::Delete(arguments) => apply::delete(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Connector(arguments) => connector::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
         Command::Produce(arguments) => produce::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use millstream_broker::Config;
 use millstream_client::{Client, ClientConfig, Cluster};
-use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use super::cluster::block_on;
 use super::output::Output;
@@ -24,6 +22,7 @@ use crate::config::resolve::Surroundings;
 use crate::http::{self, HttpServer, Resources};
 use crate::node::Node;
 use crate::pipeline::PipelineRun;
+use crate::pipelines::{Bundle, Pipelines};
 use progress::ProgressLine;
 
 /// Where the embedded node keeps its data, beside the pipeline file.
@@ -32,7 +31,7 @@ const DATA_DIRECTORY: &str = ".millstream";
 const KAFKA_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
 const HTTP_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8083);
 
-/// How often progress and status are brought up to date.
+/// How often progress is brought up to date.
 const REFRESH: Duration = Duration::from_millis(200);
 
 /// What an embedded node does otherwise than a server: one process uses it, so nothing waits for others to come,
@@ -76,37 +75,35 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let checked = accept(output, &report, checked)?;
     block_on(async move {
         let stop = StopRequest::listen()?;
-        let snapshot = Arc::new(Mutex::new(json!([])));
-        let host = Host::start(&arguments, &checked, resources(&snapshot)).await?;
+        let pipelines = Pipelines::default();
+        let host = Host::start(&arguments, &checked, pipelines.clone()).await?;
         output.complain(&host.ready_line());
-        let result = run_pipeline(&arguments, &checked, &host, stop, &snapshot, output).await;
+        let result = run_pipeline(&arguments, checked, &host, stop, &pipelines, output).await;
         host.stop().await;
         result
     })
 }
 
-fn resources(snapshot: &Arc<Mutex<Value>>) -> Resources {
-    let snapshot = Arc::clone(snapshot);
-    Resources { pipelines: Arc::new(move || snapshot.lock().clone()), ..Resources::default() }
-}
-
 async fn run_pipeline(
     arguments: &Arguments,
-    checked: &Checked,
+    checked: Checked,
     host: &Host,
     stop: StopRequest,
-    snapshot: &Mutex<Value>,
+    pipelines: &Pipelines,
     output: Output,
 ) -> Result<(), Failure> {
     let client = host.connect().await?;
     let started = Instant::now();
-    let started_run = PipelineRun::start(client, checked, arguments.until_done).await;
+    let started_run = PipelineRun::start(client, &checked, arguments.until_done).await;
     let (run, warnings) = started_run.map_err(Failure::failed)?;
+    let run = Arc::new(run);
+    let (bundle, checked) = (Bundle::of_part(&checked.pipeline.name), Arc::new(checked));
+    pipelines.adopt(bundle, Arc::clone(&checked), Arc::clone(&run));
     warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
-    let ended = wait_for_end(&run, arguments.until_done, stop, snapshot, output).await;
+    let ended = wait_for_end(&run, arguments.until_done, stop, output).await;
     let elapsed = started.elapsed();
     let told = match &ended {
-        Ok(End::Done) => summary::tell(checked, &run, elapsed, host.data(), output),
+        Ok(End::Done) => summary::tell(&checked, &run, elapsed, host.data(), output),
         Ok(End::Stopped) => {
             output.note("stopping");
             Ok(())
@@ -123,12 +120,11 @@ enum End {
     Stopped,
 }
 
-/// Keeps progress and status up to date until the pipeline is done, fails, or is asked to stop.
+/// Keeps the progress line up to date until the pipeline is done, fails, or is asked to stop.
 async fn wait_for_end(
     run: &PipelineRun,
     until_done: bool,
     stop: StopRequest,
-    snapshot: &Mutex<Value>,
     output: Output,
 ) -> Result<End, Failure> {
     let line = ProgressLine::new(output);
@@ -153,7 +149,6 @@ async fn wait_for_end(
                 return Ok(End::Stopped);
             }
             _ = tick.tick() => {
-                *snapshot.lock() = json!([run.status()]);
                 line.show(run);
             }
         }
@@ -167,7 +162,7 @@ enum Host {
 }
 
 impl Host {
-    async fn start(arguments: &Arguments, checked: &Checked, resources: Resources) -> Result<Self, Failure> {
+    async fn start(arguments: &Arguments, checked: &Checked, pipelines: Pipelines) -> Result<Self, Failure> {
         let http_address = arguments.http.unwrap_or_else(|| free_or_any(HTTP_ADDRESS));
         if let pipeline::Cluster::Bootstrap(addresses) = &checked.pipeline.cluster {
             if arguments.data.is_some() || arguments.kafka.is_some() {
@@ -175,13 +170,13 @@ impl Host {
                     "--data and --kafka are for the embedded node, and this pipeline names a cluster";
                 return Err(Failure::bad_input(reason));
             }
-            let http = http::serve(http_address, resources).await;
+            let http = http::serve(http_address, Resources::of(pipelines)).await;
             let http =
                 http.map_err(|error| Failure::failed(format!("listening on {http_address}: {error}")))?;
             return Ok(Self::Elsewhere { addresses: addresses.clone(), http });
         }
         let config = embedded_config(arguments, checked)?;
-        let node = Node::start(config, http_address, resources).await.map_err(Failure::failed)?;
+        let node = Node::start(config, http_address, Some(pipelines)).await.map_err(Failure::failed)?;
         Ok(Self::Embedded(Box::new(node)))
     }
 

@@ -10,7 +10,6 @@ use super::output::Output;
 use super::stop::StopRequest;
 use super::{Failure, parse_settings};
 use crate::config::server::{Given, apply};
-use crate::http::Resources;
 use crate::node::Node;
 
 /// Where a node keeps its data when nothing says otherwise.
@@ -43,8 +42,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = read_config(&arguments, output)?;
     block_on(async move {
         let stop = StopRequest::listen()?;
-        let node =
-            Node::start(config, arguments.http, Resources::default()).await.map_err(Failure::failed)?;
+        let node = Node::server(config, arguments.http).await.map_err(Failure::failed)?;
         output.complain(&node.ready_line());
         stop.requested().await;
         node.stop().await;

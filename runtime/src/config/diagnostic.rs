@@ -87,6 +87,11 @@ impl Report {
         self.push(Severity::Error, None, message.into());
     }
 
+    /// Every file that was read, with its text.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(file, text)| (file.as_ref(), text.as_ref()))
+    }
+
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }

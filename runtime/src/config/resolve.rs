@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::diagnostic::{Location, Report};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Form, Node, Scalar, TextOrigin};
+use crate::pipelines::Override;
 
 /// Largest file that `!file` reads.
 pub const INCLUDED_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -25,6 +26,10 @@ pub struct Surroundings {
     pub environment: BTreeMap<String, String>,
     /// Holds one file per secret; looked into when the environment lacks the name.
     pub secrets_directory: Option<PathBuf>,
+    /// Texts by path, in place of this machine's files: what another one sent.
+    pub files: Option<Arc<BTreeMap<PathBuf, String>>>,
+    /// Sources and sinks in place of those of the files, by name.
+    pub overrides: Arc<BTreeMap<String, Option<Override>>>,
 }
 
 impl Surroundings {
@@ -36,7 +41,18 @@ impl Surroundings {
             .collect();
         let secrets_directory =
             environment.get("MILLSTREAM_SECRETS").cloned().unwrap_or_else(|| "/run/secrets".to_owned());
-        Self { settings, environment, secrets_directory: Some(PathBuf::from(secrets_directory)) }
+        let secrets_directory = Some(PathBuf::from(secrets_directory));
+        Self { settings, environment, secrets_directory, ..Self::default() }
+    }
+
+    /// Reads a text file as [`read_bounded`], or what was sent in its place.
+    pub fn read(&self, path: &Path) -> Result<String, String> {
+        match &self.files {
+            Some(files) => {
+                files.get(path).cloned().ok_or_else(|| "it was not sent with the pipeline".to_owned())
+            }
+            None => read_bounded(path),
+        }
     }
 
     fn look_up(&self, name: &str) -> Option<&str> {
@@ -101,7 +117,7 @@ fn resolve_scalar(
             }
             None => report.error(location, missing_secret(&scalar.text, surroundings)),
         },
-        Some("file") => include(scalar, location, directory, report),
+        Some("file") => include(scalar, location, surroundings, directory, report),
         Some(other) => {
             let hint = did_you_mean(other, TAGS);
             report.error(location, format!("unknown tag !{other}, known are !env, !secret and !file{hint}"));
@@ -118,9 +134,15 @@ fn missing_secret(name: &str, surroundings: &Surroundings) -> String {
     }
 }
 
-fn include(scalar: &mut Scalar, location: &Location, directory: &Path, report: &mut Report) {
+fn include(
+    scalar: &mut Scalar,
+    location: &Location,
+    surroundings: &Surroundings,
+    directory: &Path,
+    report: &mut Report,
+) {
     let path = directory.join(&scalar.text);
-    match read_bounded(&path) {
+    match surroundings.read(&path) {
         Ok(text) => {
             scalar.text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
             scalar.form = Form::Supplied;
@@ -233,6 +255,7 @@ mod tests {
                 ("TRICK".to_owned(), "a: {b: c}".to_owned()),
             ]),
             secrets_directory: Some(directory.to_path_buf()),
+            ..Surroundings::default()
         };
         let mut report = Report::default();
         let mut node = yaml::parse(&Arc::from("f.yaml"), text, &mut report).unwrap();

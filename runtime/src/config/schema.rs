@@ -3,9 +3,11 @@
 //!
 //! Left out: what a schema cannot say (references between parts, SQL); `validate` says that.
 
-use millstream_sdk::config::json_schema;
+use millstream_sdk::config::{ConfigOption, Presence, json_schema};
 use millstream_sdk::plugin::Role;
 use serde_json::{Value, json};
+
+use crate::connect::{EditKind, edits};
 
 /// JSON Schema, draft 2020-12.
 pub fn pipeline_schema() -> Value {
@@ -130,15 +132,31 @@ fn step() -> Value {
             "properties": { name: schema, "allow": grants() }
         })
     };
-    json!({
-        "oneOf": [
-            one("filter", json!({ "type": "string", "description": "A SQL condition; other records are dropped." })),
-            one("map", json!({ "type": "object", "additionalProperties": { "type": "string" },
-                               "description": "Fields to compute: name and SQL expression." })),
-            one("rhai", json!({ "type": "string", "description": "A script that edits one record." })),
-            one("wasm", json!({ "type": "string", "description": "A component, by path." }))
-        ]
-    })
+    let mut kinds = vec![
+        one(
+            "filter",
+            json!({ "type": "string", "description": "A SQL condition; other records are dropped." }),
+        ),
+        one(
+            "map",
+            json!({ "type": "object", "additionalProperties": { "type": "string" },
+                               "description": "Fields to compute: name and SQL expression." }),
+        ),
+        one("rhai", json!({ "type": "string", "description": "A script that edits one record." })),
+        one("wasm", json!({ "type": "string", "description": "A component, by path." })),
+    ];
+    kinds.extend(edits().iter().map(|edit| one(edit.name, edit_schema(edit))));
+    json!({ "oneOf": kinds })
+}
+
+/// The options of a built-in step, or its short form.
+fn edit_schema(edit: &EditKind) -> Value {
+    let mut forms = vec![json_schema(edit.options)];
+    if let Some(main) = edit.options.iter().find(|option| Some(option.name) == edit.main) {
+        let short = json_schema(&[ConfigOption { presence: Presence::Optional, ..*main }]);
+        forms.push(short["properties"][main.name].clone());
+    }
+    json!({ "description": edit.doc, "anyOf": forms })
 }
 
 fn errors() -> Value {

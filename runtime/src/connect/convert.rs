@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDateTime};
 use millstream_client::{Fetched, NewRecord, ProduceError, Producer, TopicWriter};
 use millstream_connectors::json;
 use millstream_protocol::record_batch;
-use millstream_sdk::record::{Batch, BatchBuilder, Row};
+use millstream_sdk::record::{Batch, BatchBuilder, PARTITION_HEADER, Row, TOPIC_HEADER};
 use millstream_sdk::sink::{Rejection, SinkBatch};
 use millstream_streams::row::{RowScalar, RowView};
 
@@ -101,6 +101,8 @@ impl Outlet {
             Target::Topic(topic) => Some(self.producer.writer(topic).await?),
             Target::Template(_) => None,
         };
+        let may_route = !batch.headers().is_empty();
+        let declared = writer.clone();
         for (index, row) in batch.rows().enumerate() {
             let ready = self.ready(index, row, &computed);
             let (key, timestamp_ms, topic) = match ready {
@@ -110,6 +112,16 @@ impl Outlet {
                     continue;
                 }
             };
+            let chosen = if may_route { row.headers.find(TOPIC_HEADER) } else { None };
+            let topic = match chosen.map(|chosen| legal_topic(&String::from_utf8_lossy(chosen))) {
+                Some(Ok(chosen)) => Some(chosen),
+                Some(Err(reason)) => {
+                    produced.rejected.push(Rejection { row: index, reason });
+                    continue;
+                }
+                None => topic,
+            };
+            writer.clone_from(&declared);
             if let Some(topic) = topic {
                 match self.writer(topic).await? {
                     Ok(found) => writer = Some(found),
@@ -120,11 +132,22 @@ impl Outlet {
                 }
             }
             let Some(writer) = &writer else { continue };
-            let headers: Vec<_> = row.headers.collect();
+            let partition = match may_route.then(|| row.headers.find(PARTITION_HEADER)).flatten() {
+                None => None,
+                Some(text) => match chosen_partition(text, writer.partitions()) {
+                    Ok(partition) => Some(partition),
+                    Err(reason) => {
+                        produced.rejected.push(Rejection { row: index, reason });
+                        continue;
+                    }
+                },
+            };
+            let headers: Vec<_> =
+                row.headers.filter(|(name, _)| !matches!(*name, TOPIC_HEADER | PARTITION_HEADER)).collect();
             let record = NewRecord { key: key.as_deref(), value: row.value, headers: &headers, timestamp_ms };
             produced.records += 1;
             produced.bytes += (record.key.map_or(0, <[u8]>::len) + row.value.map_or(0, <[u8]>::len)) as u64;
-            writer.append(None, record).await?;
+            writer.append(partition, record).await?;
         }
         Ok(produced)
     }
@@ -240,6 +263,10 @@ fn fill(pieces: &[(String, Option<String>)], value: Option<&[u8]>) -> Result<Str
             field_text(value, field)?.ok_or_else(|| format!("to: the record has no field `{field}`"))?;
         topic.push_str(&String::from_utf8_lossy(&text));
     }
+    legal_topic(&topic)
+}
+
+fn legal_topic(topic: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     match topic.bytes().all(legal)
         && !topic.is_empty()
@@ -247,9 +274,17 @@ fn fill(pieces: &[(String, Option<String>)], value: Option<&[u8]>) -> Result<Str
         && topic != "."
         && topic != ".."
     {
-        true => Ok(topic),
+        true => Ok(topic.to_owned()),
         false => Err(format!("to: `{topic}` is no topic name")),
     }
+}
+
+fn chosen_partition(text: &[u8], count: usize) -> Result<i32, String> {
+    let text = String::from_utf8_lossy(text);
+    let partition =
+        text.parse::<i32>().ok().filter(|partition| usize::try_from(*partition).is_ok_and(|one| one < count));
+    partition
+        .ok_or_else(|| format!("to: the topic has {count} partitions, and the record is of partition {text}"))
 }
 
 /// Whether an option is a plain field (`a`, `a.b`) rather than an expression. Names that begin with an underscore may be

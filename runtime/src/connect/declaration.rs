@@ -134,6 +134,10 @@ fn steps(node: &str, parts: &[pipeline::Step]) -> Result<Vec<Step>, DeclarationE
             Ok(Step::Map(fields.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect()))
         }
         StepKind::Rhai(text) => Ok(Step::Script(text.value.clone())),
+        StepKind::Edit { kind, settings } => Ok(Step::Edit {
+            name: kind.name.to_owned(),
+            settings: kind.settings(crate::config::reader::to_json(settings)),
+        }),
         StepKind::Wasm(_) => Err(DeclarationError::Component { node: node.to_owned() }),
     };
     parts.iter().map(step).collect()

@@ -20,6 +20,11 @@ mod dead_letter;
 
 mod offsets;
 
+/// Stored positions, for those who look at them or change them.
+pub mod positions {
+    pub use super::offsets::{list, put};
+}
+
 mod declaration;
 
 mod failure;
@@ -29,5 +34,6 @@ mod status;
 pub use declaration::{Declaration, DeclarationError, ErrorPolicy, SinkDeclaration, SourceDeclaration, Then};
 pub use failure::TaskFailure;
 pub use status::{Role, TaskState, TaskStatus};
+pub use transform::edit::{EditKind, edits, find as find_edit};
 pub use transform::{Chain, Step, StepError};
 pub use worker::{NodeError, Progress, Target, UnknownNode, Worker, WorkerConfig};

@@ -3,12 +3,13 @@
 //! A position is written in the transaction of the records that it covers. Reading goes to the end as of now, committed
 //! records only; it begins after the reader's own transactional id was taken over, so nothing can come after it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use millstream_client::{
-    AdminError, Client, ConsumerConfig, Isolation, NewRecord, ProduceError, Producer, Start, StartAt,
-    TopicPartition, admin::NewTopic, partition_for_key,
+    AdminError, Client, ConsumerConfig, Isolation, NewRecord, ProduceError, Producer, ProducerConfig, Start,
+    StartAt, TopicPartition, admin::NewTopic, partition_for_key,
 };
 use millstream_protocol::ErrorCode;
 use millstream_sdk::source::Position;
@@ -60,30 +61,80 @@ pub async fn append(producer: &Producer, key: &PositionKey, position: &Position)
 pub async fn read(client: &Client, key: &PositionKey) -> Result<Option<Position>, TaskError> {
     let partitions = client.topic(OFFSETS_TOPIC).await?.partitions.len();
     let place = TopicPartition::new(OFFSETS_TOPIC, partition_for_key(key.0.as_bytes(), partitions));
+    let mut found = None;
+    visit(client, place, |found_key, value| {
+        if found_key == key.0.as_bytes() {
+            // A tombstone takes the position back.
+            found = value.map(|value| Position(Bytes::copy_from_slice(value)));
+        }
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Every position of a source by split.
+pub async fn list(client: &Client, pipeline: &str, node: &str) -> Result<Vec<(String, Position)>, TaskError> {
+    ensure_topic(client).await?;
+    let partitions = client.topic(OFFSETS_TOPIC).await?.partitions.len();
+    let mut found = BTreeMap::new();
+    for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+        visit(client, TopicPartition::new(OFFSETS_TOPIC, partition), |key, value| {
+            let Ok([of, source, split]) = serde_json::from_slice::<[String; 3]>(key) else { return };
+            if of != pipeline || source != node {
+                return;
+            }
+            match value {
+                Some(value) => drop(found.insert(split, Position(Bytes::copy_from_slice(value)))),
+                None => drop(found.remove(&split)),
+            }
+        })
+        .await?;
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Sets or forgets positions of a source that does not run.
+pub async fn put(
+    client: &Client,
+    pipeline: &str,
+    node: &str,
+    positions: &[(String, Option<Position>)],
+) -> Result<(), TaskError> {
+    ensure_topic(client).await?;
+    let producer = client.producer(ProducerConfig::default());
+    for (split, position) in positions {
+        let key = PositionKey::new(pipeline, node, split);
+        let value = position.as_ref().map(|position| position.0.as_ref());
+        let record = NewRecord { key: Some(key.0.as_bytes()), value, ..NewRecord::default() };
+        producer.append(OFFSETS_TOPIC, None, record).await?;
+    }
+    Ok(producer.flush().await?)
+}
+
+/// Shows every committed record of a partition up to its end as of now: key and value, in order.
+async fn visit(
+    client: &Client,
+    place: TopicPartition,
+    mut show: impl FnMut(&[u8], Option<&[u8]>),
+) -> Result<(), TaskError> {
     let end = high_watermark(client, &place).await?;
     let mut consumer = client.consumer(ConsumerConfig::default());
     consumer.assign(vec![StartAt { place: place.clone(), start: Start::Earliest }]).await?;
     let started = Instant::now();
-    let mut found = None;
     let mut reached = 0;
     // The last stable offset may lie before the end while others' transactions are open; ours is behind it then.
     while reached < end {
         if let Some(fetched) = consumer.poll(POLL_WAIT).await? {
-            fetched.for_each(|record| {
-                if record.key == Some(key.0.as_bytes()) {
-                    // A tombstone takes the position back.
-                    found = record.value.map(|value| Position(Bytes::copy_from_slice(value)));
-                }
-            })?;
+            fetched.for_each(|record| show(record.key.unwrap_or_default(), record.value))?;
             reached = fetched.next_offset;
         } else if let Some(position) = consumer.position(&place) {
             reached = position;
         }
         if started.elapsed() > MAX_WAIT {
-            return Err(TaskError::PositionBlocked { key: key.0.clone(), waited_s: MAX_WAIT.as_secs() });
+            return Err(TaskError::PositionBlocked { key: place.to_string(), waited_s: MAX_WAIT.as_secs() });
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 async fn high_watermark(client: &Client, place: &TopicPartition) -> Result<i64, TaskError> {

@@ -1,9 +1,12 @@
-//! The HTTP server: `/health`, `/metrics` and `/v1/…`. One file per resource.
+//! The HTTP server: `/health`, `/metrics`, `/v1/…`, and Kafka Connect's REST interface at its own paths. One file per
+//! resource.
 //!
-//! Left out: the Connect REST interface and the console.
+//! Left out: the console.
 
+mod connect;
 mod health;
 mod metrics;
+mod pipelines;
 mod status;
 
 use std::net::SocketAddr;
@@ -13,36 +16,36 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use millstream_broker::Broker;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Says what runs; asked at each request, so it must be quick and not wait.
-pub type StatusProvider = Arc<dyn Fn() -> Value + Send + Sync>;
+use crate::pipelines::{Pipelines, Refusal};
 
 /// Prometheus text of one part of the process.
 pub type MetricsProvider = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What the resources show.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Resources {
-    /// The pipelines with their tasks and queries: a JSON array.
-    pub pipelines: StatusProvider,
+    pub pipelines: Pipelines,
     pub metrics: Vec<MetricsProvider>,
-}
-
-impl Default for Resources {
-    fn default() -> Self {
-        Self { pipelines: Arc::new(|| json!([])), metrics: Vec::new() }
-    }
+    /// Names this process to Kafka Connect's tools: `host:port`.
+    pub worker_id: Arc<str>,
+    pub cluster_id: Arc<str>,
 }
 
 impl Resources {
+    pub fn of(pipelines: Pipelines) -> Self {
+        Self { pipelines, ..Self::default() }
+    }
+
     /// Adds the broker's metrics.
     #[must_use]
     pub fn with_broker(mut self, broker: &Arc<Broker>) -> Self {
         let broker = Arc::clone(broker);
+        self.cluster_id = Arc::from(broker.cluster_id());
         self.metrics.push(Arc::new(move || broker.metrics()));
         self
     }
@@ -72,9 +75,10 @@ impl HttpServer {
 }
 
 /// Serves `resources` on `address`; port 0 picks a free one.
-pub async fn serve(address: SocketAddr, resources: Resources) -> std::io::Result<HttpServer> {
+pub async fn serve(address: SocketAddr, mut resources: Resources) -> std::io::Result<HttpServer> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
+    resources.worker_id = Arc::from(address.to_string());
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let router = router(resources);
@@ -89,10 +93,23 @@ fn router(resources: Resources) -> Router {
         .route("/health", get(health::show))
         .route("/metrics", get(metrics::show))
         .route("/v1/status", get(status::show))
-        .route("/v1/pipelines", get(status::pipelines))
-        .route("/v1/pipelines/{name}", get(status::pipeline))
+        .merge(pipelines::routes())
+        .merge(connect::routes())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such resource") })
         .with_state(resources)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::Conflict(_) => StatusCode::CONFLICT,
+            Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        problem(status, &self.to_string())
+    }
 }
 
 /// An error as every resource gives it: `{error_code, message}`, as Kafka Connect does.

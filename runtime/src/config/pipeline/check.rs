@@ -79,7 +79,7 @@ fn topic_behind<'a>(pipeline: &Pipeline, plan: &'a Plan, name: &'a str) -> &'a s
 fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     for source in &pipeline.sources {
         check_plugin(&source.plugin, Role::Source, &source.settings, report);
-        check_steps(&source.steps, report);
+        check_steps(&source.steps, Role::Source, report);
         check_grants(&source.grants, report);
         for expression in source.key.iter().chain(&source.timestamp) {
             check_expression(expression, RowScalar::new(&expression.value).err(), report);
@@ -90,7 +90,7 @@ fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     let open_ended = plan.is_none() || pipeline.sources.iter().any(|source| source.topic().is_none());
     for sink in &pipeline.sinks {
         check_plugin(&sink.plugin, Role::Sink, &sink.settings, report);
-        check_steps(&sink.steps, report);
+        check_steps(&sink.steps, Role::Sink, report);
         check_grants(&sink.grants, report);
         for topic in &sink.from {
             check_topic_known(topic, &known, open_ended, report);
@@ -215,7 +215,7 @@ fn place_of(settings: &Node, mistake: &Diagnostic, options: &[ConfigOption]) -> 
     node.location.clone()
 }
 
-fn check_steps(steps: &[Step], report: &mut Report) {
+fn check_steps(steps: &[Step], role: Role, report: &mut Report) {
     for step in steps {
         check_grants(&step.grants, report);
         match &step.kind {
@@ -234,6 +234,18 @@ fn check_steps(steps: &[Step], report: &mut Report) {
                     &path.location,
                     "components are not supported by this version; use rhai, filter or map",
                 );
+            }
+            StepKind::Edit { kind, settings } => {
+                let written = kind.settings(reader::to_json(settings));
+                for mistake in kind.check(&written) {
+                    let place = place_of(settings, &mistake, kind.options);
+                    let hint = mistake.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                    report.error(&place, format!("{}: {}{hint}", kind.name, mistake.message));
+                }
+                if kind.routes && role == Role::Sink {
+                    let help = "it chooses a topic, which only records on their way into one have";
+                    report.error(&step.location, format!("{} has no place on a sink: {help}", kind.name));
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::config::diagnostic::{Location, Report};
 use crate::config::reader::{Fields, Text};
 use crate::config::resolve::{self, Surroundings};
 use crate::config::yaml::{self, Data, Entry, Node};
+use crate::pipelines::Override;
 
 /// Largest pipeline file.
 pub const FILE_BYTES_MAX: u64 = resolve::INCLUDED_FILE_BYTES_MAX;
@@ -25,14 +26,17 @@ pub fn load(paths: &[PathBuf], surroundings: &Surroundings, report: &mut Report)
     let trees: Vec<Node> = trees.into_iter().collect::<Option<_>>()?;
     let mut gathered = Gathered::default();
     for (tree, path) in trees.iter().zip(paths) {
-        gathered.add(tree, directory_of(path), report);
+        gathered.add(tree, directory_of(path), surroundings, report);
+    }
+    for (name, put) in surroundings.overrides.iter() {
+        gathered.put(name, put.as_ref(), surroundings, report);
     }
     Some(gathered.into_pipeline(first, report))
 }
 
 fn read_tree(path: &Path, surroundings: &Surroundings, report: &mut Report) -> Option<Node> {
     let file: Arc<str> = Arc::from(path.display().to_string());
-    let text = match resolve::read_bounded(path) {
+    let text = match surroundings.read(path) {
         Ok(text) => text,
         Err(reason) => {
             report.error_without_place(format!("{file}: reading the pipeline file: {reason}"));
@@ -67,7 +71,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, tree: &Node, directory: &Path, report: &mut Report) {
+    fn add(&mut self, tree: &Node, directory: &Path, surroundings: &Surroundings, report: &mut Report) {
         let Some(mut fields) = Fields::open(tree, "the file", report) else { return };
         if let Some(name) = fields.text("name", report) {
             match &self.name {
@@ -95,7 +99,7 @@ impl Gathered {
             self.sources.extend(SourcePart::read(entry, report));
         }
         for item in list("streams", fields.node("streams"), report) {
-            self.streams.extend(read_sql(item, directory, report));
+            self.streams.extend(read_sql(item, directory, surroundings, report));
         }
         for entry in self.named("sinks", fields.node("sinks"), report) {
             self.sinks.extend(SinkPart::read(entry, report));
@@ -104,6 +108,23 @@ impl Gathered {
             self.cases.extend(Case::read(item, report));
         }
         fields.finish(report);
+    }
+
+    /// Puts a source or sink in the place of the one of that name, or takes it out.
+    fn put(&mut self, name: &str, put: Option<&Override>, surroundings: &Surroundings, report: &mut Report) {
+        self.sources.retain(|part| part.name != name);
+        self.sinks.retain(|part| part.name != name);
+        let Some(put) = put else { return };
+        let file: Arc<str> = Arc::from(format!("connector {name}"));
+        let text = put.part.to_string();
+        report.add_text(&file, &text);
+        let Some(mut tree) = yaml::parse(&file, &text, report) else { return };
+        resolve::resolve(&mut tree, surroundings, Path::new("."), report);
+        let entry = Entry { key: name.to_owned(), key_location: tree.location.clone(), value: tree };
+        match put.section.as_str() {
+            "sources" => self.sources.extend(SourcePart::read(&entry, report)),
+            _ => self.sinks.extend(SinkPart::read(&entry, report)),
+        }
     }
 
     /// The entries of a section whose names no earlier file took.
@@ -166,7 +187,12 @@ fn list<'a>(section: &str, node: Option<&'a Node>, report: &mut Report) -> &'a [
 }
 
 /// `- sql: …` or `- file: …`.
-fn read_sql(node: &Node, directory: &Path, report: &mut Report) -> Option<SqlPart> {
+fn read_sql(
+    node: &Node,
+    directory: &Path,
+    surroundings: &Surroundings,
+    report: &mut Report,
+) -> Option<SqlPart> {
     let mut fields = Fields::open(node, "a stream", report)?;
     let sql = fields.text("sql", report);
     let file = fields.text("file", report);
@@ -175,7 +201,7 @@ fn read_sql(node: &Node, directory: &Path, report: &mut Report) -> Option<SqlPar
         (Some(text), None) => Some(SqlPart { text }),
         (None, Some(file)) => {
             let path = directory.join(&file.value);
-            match resolve::read_bounded(&path) {
+            match surroundings.read(&path) {
                 Ok(text) => {
                     let name: Arc<str> = Arc::from(path.display().to_string());
                     report.add_text(&name, &text);

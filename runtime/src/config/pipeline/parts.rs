@@ -6,6 +6,7 @@ use crate::config::diagnostic::{Location, Report};
 use crate::config::reader::{self, Fields, Text};
 use crate::config::suggest::did_you_mean;
 use crate::config::yaml::{Data, Entry, Node};
+use crate::connect::{EditKind, edits};
 
 /// Longest topic name Kafka allows.
 const TOPIC_NAME_BYTES_MAX: usize = 249;
@@ -87,6 +88,8 @@ impl Format {
 pub struct TopicPart {
     pub name: String,
     pub location: Location,
+    /// As it was written, resolved.
+    pub tree: Node,
     /// The cluster's default when absent.
     pub partitions: Option<i32>,
     pub replicas: Option<i16>,
@@ -107,6 +110,7 @@ impl TopicPart {
         Some(Self {
             name: entry.key.clone(),
             location: entry.key_location.clone(),
+            tree: entry.value.clone(),
             partitions: partitions.and_then(|count| i32::try_from(count).ok()),
             replicas: replicas.and_then(|count| i16::try_from(count).ok()),
             config,
@@ -147,6 +151,8 @@ pub fn check_topic_name(name: &str, location: &Location, report: &mut Report) {
 pub struct SourcePart {
     pub name: String,
     pub location: Location,
+    /// As it was written, resolved.
+    pub tree: Node,
     pub plugin: Text,
     /// The plugin's own settings.
     pub settings: Node,
@@ -179,6 +185,7 @@ impl SourcePart {
         Some(Self {
             name: entry.key.clone(),
             location: entry.key_location.clone(),
+            tree: entry.value.clone(),
             plugin: plugin?,
             settings,
             to,
@@ -200,6 +207,8 @@ impl SourcePart {
 pub struct SinkPart {
     pub name: String,
     pub location: Location,
+    /// As it was written, resolved.
+    pub tree: Node,
     pub plugin: Text,
     pub settings: Node,
     /// Topics, or tables and streams of the SQL, which are topics too.
@@ -223,6 +232,7 @@ impl SinkPart {
         Some(Self {
             name: entry.key.clone(),
             location: entry.key_location.clone(),
+            tree: entry.value.clone(),
             plugin: plugin?,
             settings,
             from: from.filter(|topics| !topics.is_empty())?,
@@ -273,6 +283,8 @@ pub enum StepKind {
     Rhai(Text),
     /// A component, by path.
     Wasm(Text),
+    /// A built-in step and its options.
+    Edit { kind: &'static EditKind, settings: Node },
 }
 
 impl Step {
@@ -294,13 +306,21 @@ impl Step {
         let rhai = fields.text("rhai", report).map(StepKind::Rhai);
         let wasm = fields.text("wasm", report).map(StepKind::Wasm);
         let grants = fields.node("allow").and_then(|node| Grants::read(node, report)).unwrap_or_default();
-        let named = ["filter", "map", "rhai", "wasm"].iter().filter(|key| node.get(key).is_some()).count();
+        let mut edit = None;
+        for kind in edits() {
+            if let Some(settings) = fields.node(kind.name) {
+                edit = Some(StepKind::Edit { kind, settings: settings.clone() });
+            }
+        }
+        let names = ["filter", "map", "rhai", "wasm"].into_iter().chain(edits().iter().map(|edit| edit.name));
+        let named = names.clone().filter(|key| node.get(key).is_some()).count();
         fields.finish(report);
-        let mut kinds = [filter, map, rhai, wasm].into_iter().flatten();
+        let mut kinds = [filter, map, rhai, wasm, edit].into_iter().flatten();
         match named {
             1 => Some(Self { location: node.location.clone(), kind: kinds.next()?, grants }),
             0 => {
-                report.error(&node.location, "a transform is one of filter, map, rhai or wasm");
+                let names: Vec<&str> = names.collect();
+                report.error(&node.location, format!("a transform is one of {}", names.join(", ")));
                 None
             }
             _ => {

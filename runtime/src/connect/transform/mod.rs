@@ -1,11 +1,13 @@
-//! The steps between a connector and a topic: SQL filter, SQL map, and scripts, in the order they were declared.
+//! The steps between a connector and a topic: SQL filter, SQL map, scripts and built-in edits, in their order.
 //!
 //! Steps are compiled once and see whole batches. A record that a step fails on leaves the batch with its reason; what
 //! becomes of it is the task's policy. Left out: WASM components.
 
+pub mod edit;
 mod script;
 
-use millstream_sdk::record::{Batch, Bitmap, Column};
+use millstream_sdk::error::ConnectorError;
+use millstream_sdk::record::{Batch, BatchBuilder, Bitmap, Column};
 use millstream_sdk::sink::Rejection;
 use millstream_streams::row::{RowFilter, RowMap, RowView, Verdict};
 
@@ -20,6 +22,8 @@ pub enum Step {
     Map(Vec<(String, String)>),
     /// A script that edits one record.
     Script(String),
+    /// A built-in step by its name, with its options.
+    Edit { name: String, settings: serde_json::Value },
 }
 
 /// Why a step cannot be used. Line and column count from 1 within the step's text.
@@ -65,6 +69,7 @@ enum Compiled {
     Filter(RowFilter),
     Map(RowMap),
     Script(Box<Script>),
+    Edit(Box<dyn edit::Edit>),
 }
 
 impl Chain {
@@ -88,6 +93,7 @@ impl Chain {
                 Compiled::Filter(filter) => applied.filter(filter, at),
                 Compiled::Map(map) => applied.map(map, at),
                 Compiled::Script(script) => applied.script(script, at),
+                Compiled::Edit(edit) => applied.edit(edit.as_mut(), at),
             }
         }
         applied
@@ -120,6 +126,12 @@ fn compile(index: usize, step: &Step) -> Result<Compiled, StepError> {
         Step::Script(text) => Script::compile(text)
             .map(|script| Compiled::Script(Box::new(script)))
             .map_err(|found| error(None, found.message, found.line, found.column)),
+        Step::Edit { name, settings } => {
+            let made = edit::find(name).map(|edit| edit.make(settings));
+            let made =
+                made.unwrap_or_else(|| Err(ConnectorError::config(format!("there is no step `{name}`"))));
+            made.map(Compiled::Edit).map_err(|found| error(None, found.to_string(), 1, 1))
+        }
     }
 }
 
@@ -171,6 +183,21 @@ impl Applied {
         self.dropped += edited.dropped;
         self.origins = Some(edited.origins.iter().map(|row| self.origin(*row as usize)).collect());
         self.batch = edited.batch;
+    }
+
+    fn edit(&mut self, edit: &mut dyn edit::Edit, at: Whereabouts<'_>) {
+        let batch = std::mem::take(&mut self.batch);
+        let mut builder = BatchBuilder::with_capacity(batch.len(), batch.values().byte_len());
+        let mut origins = Vec::with_capacity(batch.len());
+        for (index, row) in batch.rows().enumerate() {
+            match edit.apply(row, at.topic, &mut builder) {
+                Ok(true) => origins.push(self.origin(index)),
+                Ok(false) => self.dropped += 1,
+                Err(reason) => self.reject(index, reason),
+            }
+        }
+        self.batch = builder.finish();
+        self.origins = Some(origins);
     }
 
     fn views<'a>(&'a self, at: Whereabouts<'a>) -> Vec<RowView<'a>> {

@@ -191,7 +191,7 @@ fn engine() -> Engine {
 }
 
 /// Replaces letters and digits by asterisks, except the last `keep` of them.
-fn mask(text: &str, keep: usize) -> String {
+pub(super) fn mask(text: &str, keep: usize) -> String {
     let hidden = text.chars().filter(|letter| letter.is_alphanumeric()).count().saturating_sub(keep);
     let mut seen = 0;
     let hide = |letter: char| {

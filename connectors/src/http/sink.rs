@@ -1,0 +1,208 @@
+//! Records as requests, in order, over one connection that is kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use millstream_sdk::error::{ConnectorError, ErrorClass};
+use millstream_sdk::record::Column;
+use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
+use serde::Deserialize;
+use tokio::net::TcpStream;
+
+/// How much of an answer is read for its reason.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// How much of it is told.
+const REASON_BYTES_MAX: usize = 300;
+
+/// The pause that a 429 or 503 without `Retry-After` asks for.
+const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    url: String,
+    method: String,
+    batch: usize,
+    format: Format,
+    headers: BTreeMap<String, String>,
+    timeout_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Json,
+    Lines,
+}
+
+/// Where a URL leads: address and path.
+pub fn target(url: &str) -> Result<(String, String), String> {
+    let uri: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            return Err("https is not supported by this version; put a proxy beside it".to_owned());
+        }
+        _ => return Err(format!("`{url}` is no URL such as http://host:port/path")),
+    }
+    let host = uri.host().ok_or_else(|| format!("`{url}` names no host"))?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Ok((format!("{host}:{}", uri.port_u16().unwrap_or(80)), path.to_owned()))
+}
+
+pub struct HttpSink {
+    options: Options,
+    address: String,
+    path: String,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl HttpSink {
+    pub fn new(options: Options) -> Result<HttpSink, ConnectorError> {
+        let (address, path) = target(&options.url).map_err(ConnectorError::config)?;
+        Ok(HttpSink { options, address, path, connection: None })
+    }
+
+    async fn send(&mut self, body: Bytes) -> Result<Answer, ConnectorError> {
+        let limit = Duration::from_millis(self.options.timeout_ms);
+        let sending = format!("sending to {}", self.options.url);
+        let exchanged = tokio::time::timeout(limit, self.exchange(body)).await;
+        let outcome = exchanged.unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()));
+        outcome.map_err(|error| {
+            self.connection = None;
+            ConnectorError::retryable(sending).caused_by(error)
+        })
+    }
+
+    async fn exchange(&mut self, body: Bytes) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let mut kept = match self.connection.take().filter(|kept| !kept.is_closed()) {
+            Some(kept) => kept,
+            None => {
+                let stream = TcpStream::connect(&self.address).await?;
+                let (sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+                // Ends with the sender.
+                tokio::spawn(connection);
+                sender
+            }
+        };
+        kept.ready().await?;
+        let kind =
+            if self.options.format == Format::Json { "application/json" } else { "application/x-ndjson" };
+        let mut request = Request::builder()
+            .method(self.options.method.as_str())
+            .uri(&self.path)
+            .header(HOST, &self.address)
+            .header(CONTENT_TYPE, kind);
+        for (name, value) in &self.options.headers {
+            request = request.header(name, value);
+        }
+        let response = kept.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status();
+        let delay = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let reason =
+            body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].trim().to_owned();
+        self.connection = Some(kept);
+        Ok(Answer { status, reason, delay: delay.map(Duration::from_secs) })
+    }
+
+    /// The body of records `from..to`. A record without a value is JSON's null or an empty line.
+    fn body(&self, values: &Column, from: usize, to: usize) -> Bytes {
+        let mut body = Vec::new();
+        let as_list = self.options.format == Format::Json && self.options.batch > 1;
+        for row in from..to {
+            if as_list {
+                body.push(if row == from { b'[' } else { b',' });
+            } else if row > from {
+                body.push(b'\n');
+            }
+            let missing: &[u8] = if self.options.format == Format::Json { b"null" } else { b"" };
+            body.extend_from_slice(values.get(row).unwrap_or(missing));
+        }
+        if as_list {
+            body.push(b']');
+        }
+        Bytes::from(body)
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    reason: String,
+    delay: Option<Duration>,
+}
+
+impl Answer {
+    /// `Ok(None)` when it was taken, `Ok(Some(reason))` when these records are refused.
+    fn judge(self, url: &str) -> Result<Option<String>, ConnectorError> {
+        let said = format!("{url} answered {}: {}", self.status, self.reason);
+        let said = said.trim_end_matches([' ', ':']).to_owned();
+        match self.status {
+            status if status.is_success() => Ok(None),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Err(ConnectorError::throttled(self.delay.unwrap_or(DEFAULT_DELAY), said))
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ConnectorError::auth(said)),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Err(ConnectorError::config(said)),
+            status
+                if status.is_server_error()
+                    || status == StatusCode::REQUEST_TIMEOUT
+                    || status.is_redirection() =>
+            {
+                Err(ConnectorError::new(ErrorClass::Retryable, said))
+            }
+            _ => Ok(Some(said)),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for HttpSink {
+    fn delivery(&self) -> Delivery {
+        Delivery::AtLeastOnce
+    }
+
+    async fn open(&mut self, _partitions: &[TopicPartition]) -> Result<Vec<SinkPosition>, ConnectorError> {
+        self.connection = None;
+        Ok(Vec::new())
+    }
+
+    async fn write(&mut self, batch: SinkBatch) -> Result<Written, ConnectorError> {
+        let values = batch.batch.values();
+        let mut rejected = Vec::new();
+        let mut from = 0;
+        while from < values.len() {
+            let to = (from + self.options.batch).min(values.len());
+            let answer = self.send(self.body(values, from, to)).await?;
+            match answer.judge(&self.options.url)? {
+                None => {}
+                Some(reason) if to - from == 1 => rejected.push(Rejection { row: from, reason }),
+                Some(_) => {
+                    // One of them is the reason: each by itself shows which.
+                    for row in from..to {
+                        let answer = self.send(self.body(values, row, row + 1)).await?;
+                        if let Some(reason) = answer.judge(&self.options.url)? {
+                            rejected.push(Rejection { row, reason });
+                        }
+                    }
+                }
+            }
+            from = to;
+        }
+        Ok(Written { durable: true, rejected })
+    }
+
+    async fn commit(&mut self, _positions: &[SinkPosition]) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,389 @@
+//! The pipelines of one node: applied, changed, paused and removed while it runs, and started again with it.
+//!
+//! Every change goes one way: a new version of the pipeline's bundle is checked, held against the one that runs, and only
+//! what differs is touched; then the bundle is stored. Sources and sinks keep their positions by pipeline and name. Left
+//! out: what each task does (the worker's), and how people ask (HTTP's).
+
+mod bundle;
+mod connector;
+mod offsets;
+mod outline;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use millstream_broker::Broker;
+use millstream_client::{Client, ClientConfig, Cluster};
+use parking_lot::RwLock;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+pub use bundle::{BUNDLE_BYTES_MAX, Bundle, Override, Store, StoreError};
+pub use connector::{Connector, ConnectorType, connector_name, plugin_config, plugins, validate};
+pub use outline::{Change, ChangeKind, FieldChange, Outline, Section};
+
+use crate::config::diagnostic::Report;
+use crate::config::pipeline::{self, Checked};
+use crate::connect::Target;
+use crate::pipeline::PipelineRun;
+
+/// Most pipelines on one node.
+const PIPELINES_MAX: usize = 1000;
+
+/// Why something asked of the node's pipelines was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The findings, as `validate` shows them.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Refusal {
+    fn failed(reason: impl std::fmt::Display) -> Refusal {
+        Refusal::Failed(reason.to_string())
+    }
+
+    fn unknown(name: &str) -> Refusal {
+        Refusal::NotFound(format!("no pipeline \"{name}\" runs here"))
+    }
+}
+
+/// A pipeline of this node.
+struct Entry {
+    bundle: Bundle,
+    /// `None` while its stored bundle does not check any more.
+    checked: Option<Arc<Checked>>,
+    run: Option<Arc<PipelineRun>>,
+    /// Why it does not run.
+    problem: Option<String>,
+}
+
+/// All pipelines of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipelines {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Where pipelines without a cluster of their own run.
+    home: Option<Cluster>,
+    store: Option<Store>,
+    /// One change at a time.
+    changing: Mutex<()>,
+    entries: RwLock<BTreeMap<String, Entry>>,
+}
+
+impl Default for Pipelines {
+    /// No pipelines, and no place for any.
+    fn default() -> Self {
+        Self::with(None, None)
+    }
+}
+
+impl Pipelines {
+    fn with(home: Option<Cluster>, store: Option<Store>) -> Self {
+        let (changing, entries) = (Mutex::default(), RwLock::default());
+        Self { inner: Arc::new(Inner { home, store, changing, entries }) }
+    }
+
+    /// The pipelines that are stored in the node's directory; [`Pipelines::start_stored`] starts them.
+    pub fn on(broker: &Broker, directory: &Path) -> Result<Self, StoreError> {
+        let store = Store::open(directory.join("pipelines"))?;
+        Ok(Self::with(Some(Cluster::Local(broker.local())), Some(store)))
+    }
+
+    /// Shows one run that somebody else started and will stop: its tasks can be paused and restarted, and what changes
+    /// lasts as long as the run.
+    pub fn adopt(&self, bundle: Bundle, checked: Arc<Checked>, run: Arc<PipelineRun>) {
+        let entry = Entry { bundle, checked: Some(checked), run: Some(run.clone()), problem: None };
+        self.inner.entries.write().insert(run.name().to_owned(), entry);
+    }
+
+    /// Starts what is stored. A pipeline that cannot start says so in its status; the others are not held up.
+    pub async fn start_stored(&self) -> Result<(), StoreError> {
+        let _changing = self.inner.changing.lock().await;
+        let Some(store) = &self.inner.store else { return Ok(()) };
+        for (name, bundle) in store.all()? {
+            let bundle = match bundle {
+                Ok(bundle) => bundle,
+                Err(error) => {
+                    tracing::error!(pipeline = name, %error, "a stored pipeline cannot be read");
+                    continue;
+                }
+            };
+            let mut report = Report::default();
+            let checked = bundle.check(&mut report).map(Arc::new);
+            let (run, problem) = match &checked {
+                None => (None, Some(report.render(false))),
+                Some(checked) => match self.start(checked, &bundle).await {
+                    Ok((run, _)) => (Some(run), None),
+                    Err(reason) => (None, Some(reason.to_string())),
+                },
+            };
+            if let Some(problem) = &problem {
+                tracing::error!(pipeline = name, problem, "a stored pipeline does not start");
+            }
+            self.inner.entries.write().insert(name, Entry { bundle, checked, run, problem });
+        }
+        Ok(())
+    }
+
+    /// Stops all of them, committed.
+    pub async fn stop(&self) {
+        let _changing = self.inner.changing.lock().await;
+        if self.inner.store.is_none() {
+            // They belong to whoever started them.
+            return;
+        }
+        let runs: Vec<_> =
+            self.inner.entries.write().values_mut().filter_map(|entry| entry.run.take()).collect();
+        futures_util::future::join_all(runs.iter().map(|run| run.stop())).await;
+    }
+
+    /// As `/v1/pipelines` shows them.
+    pub fn status(&self) -> Value {
+        let entries = self.inner.entries.read();
+        entries.iter().map(|(name, entry)| entry.status(name)).collect()
+    }
+
+    pub fn status_of(&self, name: &str) -> Result<Value, Refusal> {
+        let entries = self.inner.entries.read();
+        entries.get(name).map(|entry| entry.status(name)).ok_or_else(|| Refusal::unknown(name))
+    }
+
+    /// What applying the bundle would change, and which pipeline it is.
+    pub fn plan(&self, bundle: &Bundle) -> Result<(String, Vec<Change>), Refusal> {
+        let checked = check(bundle)?;
+        let name = checked.pipeline.name.clone();
+        let changes = self.outline(&name).changes_to(&Outline::of(&checked.pipeline));
+        Ok((name, changes))
+    }
+
+    /// Makes the pipeline as the bundle says. Sources and sinks that did not change go on untouched.
+    pub async fn apply(&self, mut bundle: Bundle) -> Result<(String, Vec<Change>, Vec<String>), Refusal> {
+        let _changing = self.inner.changing.lock().await;
+        let name = check(&bundle)?.pipeline.name;
+        if let Some(entry) = self.inner.entries.read().get(&name) {
+            bundle.targets.clone_from(&entry.bundle.targets);
+        }
+        let (changes, warnings) = self.change(&name, bundle).await?;
+        Ok((name, changes, warnings))
+    }
+
+    /// Stops a pipeline and forgets it. Its topics and positions stay.
+    pub async fn delete(&self, name: &str) -> Result<(), Refusal> {
+        let _changing = self.inner.changing.lock().await;
+        self.forget(name).await
+    }
+
+    async fn forget(&self, name: &str) -> Result<(), Refusal> {
+        self.own(name)?;
+        let run = self.inner.entries.write().get_mut(name).and_then(|entry| entry.run.take());
+        if let Some(run) = run {
+            run.stop().await;
+        }
+        if let Some(store) = &self.inner.store {
+            store.remove(name).map_err(Refusal::failed)?;
+        }
+        self.inner.entries.write().remove(name);
+        Ok(())
+    }
+
+    /// Pauses, stops or runs sources and sinks: all of a pipeline, or one.
+    pub async fn set_target(&self, name: &str, node: Option<&str>, target: Target) -> Result<(), Refusal> {
+        let _changing = self.inner.changing.lock().await;
+        let run = self.run(name)?;
+        let nodes = match node {
+            Some(node) => vec![node.to_owned()],
+            None => run.tasks().into_iter().map(|task| task.node).collect(),
+        };
+        for node in &nodes {
+            run.worker().set_target(node, target).await.map_err(node_refusal)?;
+        }
+        self.remember(name, |bundle| {
+            for node in &nodes {
+                match target {
+                    Target::Running => drop(bundle.targets.remove(node)),
+                    other => drop(bundle.targets.insert(node.clone(), other)),
+                }
+            }
+        })
+    }
+
+    /// Starts a source or sink anew from what is committed, or all of them.
+    pub async fn restart(&self, name: &str, node: Option<&str>) -> Result<(), Refusal> {
+        let _changing = self.inner.changing.lock().await;
+        let run = self.run(name)?;
+        let rests = |node: &str| self.target(name, node) != Target::Running;
+        let nodes = match node {
+            Some(node) => vec![node.to_owned()],
+            None => run.tasks().into_iter().map(|task| task.node).filter(|node| !rests(node)).collect(),
+        };
+        for node in nodes {
+            run.worker().restart(&node).await.map_err(node_refusal)?;
+        }
+        Ok(())
+    }
+
+    fn target(&self, name: &str, node: &str) -> Target {
+        self.inner.entries.read().get(name).map_or(Target::Running, |entry| entry.bundle.target(node))
+    }
+
+    /// Puts a new version of a pipeline in the place of the one that runs. Called by one at a time.
+    async fn change(&self, name: &str, bundle: Bundle) -> Result<(Vec<Change>, Vec<String>), Refusal> {
+        if self.inner.entries.read().contains_key(name) {
+            self.own(name)?;
+        } else if self.inner.entries.read().len() >= PIPELINES_MAX {
+            return Err(Refusal::Conflict(format!(
+                "this node has {PIPELINES_MAX} pipelines, which is the most"
+            )));
+        } else if self.inner.store.is_none() {
+            return Err(Refusal::Conflict(
+                "only a node started with `millstream server` takes pipelines".to_owned(),
+            ));
+        }
+        let checked = check(&bundle)?;
+        let changes = self.outline(name).changes_to(&Outline::of(&checked.pipeline));
+        let new_cluster = changes.iter().any(|change| change.section == Section::Cluster);
+        let run = self.inner.entries.read().get(name).and_then(|entry| entry.run.clone());
+        let (run, warnings) = match run.filter(|_| !new_cluster) {
+            Some(run) => {
+                let warnings = self.change_run(&run, name, &checked, &bundle, &changes).await?;
+                (run, warnings)
+            }
+            None => {
+                let old = self.inner.entries.write().get_mut(name).and_then(|entry| entry.run.take());
+                if let Some(old) = old {
+                    old.stop().await;
+                }
+                self.start(&checked, &bundle).await?
+            }
+        };
+        if let Some(store) = &self.inner.store {
+            store.put(name, &bundle).map_err(Refusal::failed)?;
+        }
+        let entry = Entry { bundle, checked: Some(Arc::new(checked)), run: Some(run), problem: None };
+        self.inner.entries.write().insert(name.to_owned(), entry);
+        Ok((changes, warnings))
+    }
+
+    /// When a change fails half-way, what was changed goes back.
+    async fn change_run(
+        &self,
+        run: &PipelineRun,
+        name: &str,
+        checked: &Checked,
+        bundle: &Bundle,
+        changes: &[Change],
+    ) -> Result<Vec<String>, Refusal> {
+        let error = match run.change(checked, changes, |node| bundle.target(node)).await {
+            Ok(warnings) => return Ok(warnings),
+            Err(error) => error,
+        };
+        let old = self
+            .inner
+            .entries
+            .read()
+            .get(name)
+            .and_then(|entry| Some((entry.bundle.clone(), entry.bundle.check(&mut Report::default())?)));
+        if let Some((old_bundle, old)) = old {
+            let back: Vec<Change> = changes.iter().map(Change::inverse).collect();
+            if let Err(error) = run.change(&old, &back, |node| old_bundle.target(node)).await {
+                tracing::error!(pipeline = name, %error, "going back to the version before failed");
+            }
+        }
+        Err(Refusal::failed(error))
+    }
+
+    async fn start(
+        &self,
+        checked: &Checked,
+        bundle: &Bundle,
+    ) -> Result<(Arc<PipelineRun>, Vec<String>), Refusal> {
+        let cluster = match (&checked.pipeline.cluster, &self.inner.home) {
+            (pipeline::Cluster::Bootstrap(addresses), _) => Cluster::Bootstrap(addresses.clone()),
+            (pipeline::Cluster::Embedded, Some(home)) => home.clone(),
+            (pipeline::Cluster::Embedded, None) => {
+                return Err(Refusal::Failed("there is no broker here".to_owned()));
+            }
+        };
+        let client = Client::connect(cluster, ClientConfig::default()).await.map_err(Refusal::failed)?;
+        let started = PipelineRun::start(client, checked, false).await;
+        let (run, warnings) = started.map_err(Refusal::failed)?;
+        for (node, target) in &bundle.targets {
+            // A name that is gone is no reason not to start.
+            if let Err(error) = run.worker().set_target(node, *target).await {
+                tracing::warn!(pipeline = checked.pipeline.name, %error, "keeping a source or sink paused");
+            }
+        }
+        Ok((Arc::new(run), warnings))
+    }
+
+    fn run(&self, name: &str) -> Result<Arc<PipelineRun>, Refusal> {
+        let entries = self.inner.entries.read();
+        let entry = entries.get(name).ok_or_else(|| Refusal::unknown(name))?;
+        let problem = || entry.problem.clone().unwrap_or_else(|| "it is stopped".to_owned());
+        entry
+            .run
+            .clone()
+            .ok_or_else(|| Refusal::Conflict(format!("pipeline {name} does not run: {}", problem())))
+    }
+
+    /// Whether the pipeline is here, and this node's to change.
+    fn own(&self, name: &str) -> Result<(), Refusal> {
+        match self.inner.entries.read().contains_key(name) {
+            false => Err(Refusal::unknown(name)),
+            true if self.inner.store.is_none() => Err(Refusal::Conflict(format!(
+                "pipeline {name} belongs to `millstream run`: edit its file and run it again"
+            ))),
+            true => Ok(()),
+        }
+    }
+
+    fn outline(&self, name: &str) -> Outline {
+        let entries = self.inner.entries.read();
+        let checked =
+            entries.get(name).filter(|entry| entry.run.is_some()).and_then(|entry| entry.checked.as_ref());
+        checked.map_or_else(Outline::default, |checked| Outline::of(&checked.pipeline))
+    }
+
+    fn remember(&self, name: &str, edit: impl FnOnce(&mut Bundle)) -> Result<(), Refusal> {
+        let mut entries = self.inner.entries.write();
+        let entry = entries.get_mut(name).ok_or_else(|| Refusal::unknown(name))?;
+        edit(&mut entry.bundle);
+        match &self.inner.store {
+            Some(store) => store.put(name, &entry.bundle).map_err(Refusal::failed),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Entry {
+    fn status(&self, name: &str) -> Value {
+        match &self.run {
+            Some(run) => run.status(),
+            None => json!({ "name": name, "tasks": [], "queries": [], "problem": self.problem }),
+        }
+    }
+}
+
+fn check(bundle: &Bundle) -> Result<Checked, Refusal> {
+    let mut report = Report::default();
+    bundle.check(&mut report).ok_or_else(|| Refusal::Invalid(report.render(false)))
+}
+
+fn node_refusal(error: crate::connect::NodeError) -> Refusal {
+    match error {
+        crate::connect::NodeError::Unknown(unknown) => Refusal::NotFound(unknown.to_string()),
+        crate::connect::NodeError::Failure(failure) => Refusal::Failed(failure.to_string()),
+    }
+}
