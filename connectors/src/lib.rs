@@ -10,13 +10,21 @@ pub mod blackhole;
 pub mod file;
 pub mod generator;
 pub mod json;
+pub mod postgres;
 pub mod terminal;
 
 use millstream_sdk::plugin::Plugin;
 
 /// Every built-in plugin, in the order in which documentation lists them.
 pub fn plugins() -> &'static [&'static dyn Plugin] {
-    &[&file::File, &generator::Generator, &terminal::Stdin, &terminal::Stdout, &blackhole::Blackhole]
+    &[
+        &file::File,
+        &generator::Generator,
+        &terminal::Stdin,
+        &terminal::Stdout,
+        &blackhole::Blackhole,
+        &postgres::PostgresCdc,
+    ]
 }
 
 /// The plugin that `use: name` means.

@@ -4,6 +4,7 @@
 
 mod file;
 mod plugins;
+mod postgres;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -54,8 +54,15 @@ fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
         for role in &description.roles {
             json_schema(role.options);
             let mut config = json!({});
-            if role.options.iter().any(|option| option.name == "path") {
-                config["path"] = json!("x");
+            let required = [
+                ("path", json!("x")),
+                ("url", json!("postgres://me@db/shop")),
+                ("tables", json!(["public.orders"])),
+            ];
+            for (name, value) in required {
+                if role.options.iter().any(|option| option.name == name) {
+                    config[name] = value;
+                }
             }
             let at = format!("{} {}", description.name, role.role.name());
             assert_eq!(plugin.validate(role.role, &config), [], "{at}");
