@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run test fmt clippy rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
+.PHONY: help run test fmt clippy servers rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -29,8 +29,11 @@ fmt:
 clippy:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-rust-test:
+rust-test: servers
 	cargo test --locked --workspace
+
+servers: ## database servers that the tests start
+	connectors/tests/postgres/install
 
 # With the features that the tests are built with: `cargo build` would compile DataFusion a second time.
 test-binary:

@@ -12,6 +12,7 @@ pub mod generator;
 pub mod http;
 pub mod json;
 pub mod kafka;
+pub mod postgres;
 pub mod terminal;
 
 use millstream_sdk::config::markdown_table;
@@ -24,6 +25,8 @@ pub fn plugins() -> &'static [&'static dyn Plugin] {
         &file::File,
         &kafka::Kafka,
         &http::Http,
+        &postgres::PostgresCdc,
+        &postgres::Postgres,
         &generator::Generator,
         &terminal::Stdin,
         &terminal::Stdout,

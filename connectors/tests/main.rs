@@ -5,6 +5,7 @@
 mod file;
 mod http;
 mod plugins;
+mod postgres;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -60,7 +60,9 @@ fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
                 config[option.name] = match option.name {
                     "bootstrap" => json!("host:9092"),
                     "topics" => json!(["t"]),
+                    "tables" => json!(["public.orders"]),
                     "listen" => json!("127.0.0.1:0"),
+                    "url" if description.name.starts_with("postgres") => json!("postgres://me@db/shop"),
                     "url" => json!("http://host/"),
                     _ => json!("x"),
                 };

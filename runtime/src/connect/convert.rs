@@ -210,7 +210,7 @@ impl Outlet {
         }
         let topic = match &self.topic {
             Target::Topic(_) => None,
-            Target::Template(pieces) => Some(fill(pieces, row.value)?),
+            Target::Template(pieces) => Some(fill(pieces, row)?),
         };
         Ok((key, timestamp_ms, topic))
     }
@@ -254,13 +254,18 @@ impl Target {
     }
 }
 
-fn fill(pieces: &[(String, Option<String>)], value: Option<&[u8]>) -> Result<String, String> {
+/// The topic that a template names for a record. A header of the name goes before a field: sources say there where a record
+/// comes from (`{schema}.{table}`).
+fn fill(pieces: &[(String, Option<String>)], row: Row<'_>) -> Result<String, String> {
     let mut topic = String::new();
     for (literal, field) in pieces {
         topic.push_str(literal);
         let Some(field) = field else { continue };
-        let text =
-            field_text(value, field)?.ok_or_else(|| format!("to: the record has no field `{field}`"))?;
+        let text = match row.headers.find(field) {
+            Some(text) => Cow::Borrowed(text),
+            None => field_text(row.value, field)?
+                .ok_or_else(|| format!("to: the record has no header or field `{field}`"))?,
+        };
         topic.push_str(&String::from_utf8_lossy(&text));
     }
     legal_topic(&topic)
