@@ -136,8 +136,21 @@ fn step() -> Value {
             one("map", json!({ "type": "object", "additionalProperties": { "type": "string" },
                                "description": "Fields to compute: name and SQL expression." })),
             one("rhai", json!({ "type": "string", "description": "A script that edits one record." })),
-            one("wasm", json!({ "type": "string", "description": "A component, by path." }))
+            component()
         ]
+    })
+}
+
+fn component() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["wasm"],
+        "properties": {
+            "wasm": { "type": "string", "description": "A component: a path." },
+            "with": { "type": ["object", "null"], "description": "Its settings." },
+            "allow": grants()
+        }
     })
 }
 

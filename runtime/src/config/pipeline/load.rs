@@ -27,7 +27,11 @@ pub fn load(paths: &[PathBuf], surroundings: &Surroundings, report: &mut Report)
     for (tree, path) in trees.iter().zip(paths) {
         gathered.add(tree, directory_of(path), report);
     }
-    Some(gathered.into_pipeline(first, report))
+    let mut pipeline = gathered.into_pipeline(first, report);
+    for grants in pipeline.grants_mut() {
+        grants.look_up_secrets(surroundings, report);
+    }
+    Some(pipeline)
 }
 
 fn read_tree(path: &Path, surroundings: &Surroundings, report: &mut Report) -> Option<Node> {

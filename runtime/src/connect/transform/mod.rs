@@ -1,18 +1,24 @@
-//! The steps between a connector and a topic: SQL filter, SQL map, and scripts, in the order they were declared.
+//! The steps between a connector and a topic: SQL filter, SQL map, scripts and components, in the order they were declared.
 //!
 //! Steps are compiled once and see whole batches. A record that a step fails on leaves the batch with its reason; what
-//! becomes of it is the task's policy. Left out: WASM components.
+//! becomes of it is the task's policy.
 
 mod script;
 
+use millstream_sdk::error::ConnectorError;
+use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::record::{Batch, Bitmap, Column};
 use millstream_sdk::sink::Rejection;
+use millstream_sdk::transform::{Output, Transform, Transformed};
 use millstream_streams::row::{RowFilter, RowMap, RowView, Verdict};
 
+use serde_json::Value;
+
+use crate::plugin::Handle;
 use script::Script;
 
 /// A declared step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// A SQL condition: other records are dropped.
     Filter(String),
@@ -20,6 +26,8 @@ pub enum Step {
     Map(Vec<(String, String)>),
     /// A script that edits one record.
     Script(String),
+    /// A transform of a plugin.
+    Component { plugin: Handle, settings: Value, surroundings: Surroundings },
 }
 
 /// Why a step cannot be used. Line and column count from 1 within the step's text.
@@ -65,6 +73,7 @@ enum Compiled {
     Filter(RowFilter),
     Map(RowMap),
     Script(Box<Script>),
+    Component(Box<dyn Transform>),
 }
 
 impl Chain {
@@ -78,7 +87,8 @@ impl Chain {
         self.steps.is_empty()
     }
 
-    pub fn apply(&mut self, batch: Batch, at: Whereabouts<'_>) -> Applied {
+    /// The error is a step's as a whole; what is wrong with a record is in the result.
+    pub async fn apply(&mut self, batch: Batch, at: Whereabouts<'_>) -> Result<Applied, ConnectorError> {
         let mut applied = Applied { batch, origins: None, rejected: Vec::new(), dropped: 0 };
         for step in &mut self.steps {
             if applied.batch.is_empty() {
@@ -88,9 +98,13 @@ impl Chain {
                 Compiled::Filter(filter) => applied.filter(filter, at),
                 Compiled::Map(map) => applied.map(map, at),
                 Compiled::Script(script) => applied.script(script, at),
+                Compiled::Component(transform) => {
+                    let transformed = transform.apply(&applied.batch).await?;
+                    applied.transformed(transformed);
+                }
             }
         }
-        applied
+        Ok(applied)
     }
 }
 
@@ -120,6 +134,10 @@ fn compile(index: usize, step: &Step) -> Result<Compiled, StepError> {
         Step::Script(text) => Script::compile(text)
             .map(|script| Compiled::Script(Box::new(script)))
             .map_err(|found| error(None, found.message, found.line, found.column)),
+        Step::Component { plugin, settings, surroundings } => plugin
+            .transform(settings, surroundings)
+            .map(Compiled::Component)
+            .map_err(|found| error(None, found.to_string(), 1, 1)),
     }
 }
 
@@ -171,6 +189,30 @@ impl Applied {
         self.dropped += edited.dropped;
         self.origins = Some(edited.origins.iter().map(|row| self.origin(*row as usize)).collect());
         self.batch = edited.batch;
+    }
+
+    fn transformed(&mut self, transformed: Transformed) {
+        let rows = self.batch.len();
+        let failed = transformed.rejected.len() as u64;
+        for Rejection { row, reason } in transformed.rejected {
+            self.reject(row, reason);
+        }
+        match transformed.output {
+            Output::Verdicts(kept) => {
+                self.dropped += (rows - kept.count()) as u64 - failed;
+                self.keep(&kept);
+            }
+            Output::Records { batch, mut origins } => {
+                let mut used = origins.clone();
+                used.dedup();
+                self.dropped += (rows as u64).saturating_sub(used.len() as u64 + failed);
+                for origin in &mut origins {
+                    *origin = self.origin(*origin as usize);
+                }
+                self.batch = *batch;
+                self.origins = Some(origins);
+            }
+        }
     }
 
     fn views<'a>(&'a self, at: Whereabouts<'a>) -> Vec<RowView<'a>> {
