@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod consume;
 mod group;
+mod plugin;
 mod produce;
 mod record_format;
 mod run;
@@ -62,6 +63,8 @@ enum Command {
     Transaction(transaction::Arguments),
     /// Show and change settings of topics and nodes.
     Config(config::Arguments),
+    /// Start, look at and try plugins.
+    Plugin(plugin::Arguments),
     /// Measure a broker beside this machine's own limits.
     Bench(bench::Arguments),
     /// Print the JSON Schema of the pipeline file.
@@ -121,6 +124,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
         Command::Produce(arguments) => produce::run(arguments),
+        Command::Plugin(arguments) => plugin::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),

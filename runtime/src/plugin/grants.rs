@@ -95,6 +95,16 @@ impl Grants {
         grants
     }
 
+    /// Links everything and allows no address: to look at a component without its pipeline.
+    pub fn that_reach_nothing() -> Grants {
+        let nowhere = "nowhere.invalid:1";
+        Grants {
+            net: vec![nowhere.to_owned()],
+            http: vec![format!("https://{nowhere}")],
+            ..Grants::default()
+        }
+    }
+
     pub fn has(&self, grant: &Grant) -> bool {
         match grant {
             Grant::Net => !self.net.is_empty(),

@@ -14,5 +14,7 @@ mod grants;
 
 mod wasm;
 
+pub mod contract;
+
 pub use grants::{CPU_MAX, Folder, Grant, Grants, MEMORY_BYTES_MAX};
-pub use registry::{Handle, LoadError, find, is_component};
+pub use registry::{Handle, Inspected, LoadError, find, inspect, is_component};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use millstream_sdk::plugin::Plugin;
 
 use super::download::{self, DownloadError};
-use super::grants::Grants;
+use super::grants::{Grant, Grants};
 use super::native;
 use super::wasm::{self, ComponentError};
 
@@ -50,8 +50,26 @@ pub fn find(name: &str, base: &Path, grants: &Grants) -> Result<Handle, LoadErro
     Ok(Handle::Loaded(Arc::new(loaded)))
 }
 
+/// A plugin to be looked at, and the grants that it wants.
+pub struct Inspected {
+    pub plugin: Handle,
+    pub wants: Vec<Grant>,
+}
+
+/// The plugin that `name` means, whatever it wants; it reaches nothing outside.
+pub fn inspect(name: &str, base: &Path) -> Result<Inspected, LoadError> {
+    if !is_component(name) {
+        let plugin = native::find(name).ok_or_else(|| LoadError::Unknown(name.to_owned()))?;
+        return Ok(Inspected { plugin, wants: Vec::new() });
+    }
+    let loaded = wasm::inspect(&read(name, base)?);
+    let loaded = loaded.map_err(|source| LoadError::Component { name: name.to_owned(), source })?;
+    let wants = loaded.wants().to_vec();
+    Ok(Inspected { plugin: Handle::Loaded(Arc::new(loaded)), wants })
+}
+
 /// The bytes of a component.
-pub fn read(name: &str, base: &Path) -> Result<Vec<u8>, LoadError> {
+fn read(name: &str, base: &Path) -> Result<Vec<u8>, LoadError> {
     if download::is_address(name) {
         let failed = |source| LoadError::Download { name: name.to_owned(), source };
         let fetched = wasm::aside(download::fetch(name));

@@ -76,25 +76,28 @@ struct Key {
 /// Components that this process has loaded. Grows with each different component that is named, never with their use.
 static LOADED: LazyLock<Mutex<HashMap<Key, Arc<Loaded>>>> = LazyLock::new(Mutex::default);
 
+/// A component whose wants the grants meet.
 pub fn load(bytes: &[u8], grants: &Grants) -> Result<Arc<Loaded>, ComponentError> {
+    let loaded = inspect(bytes, grants)?;
+    match loaded.described.wants.iter().find(|grant| !grants.has(grant)) {
+        Some(grant) => Err(ComponentError::NotGranted { grant: grant.clone() }),
+        None => Ok(loaded),
+    }
+}
+
+/// A component that can be linked with the grants.
+pub fn inspect(bytes: &[u8], grants: &Grants) -> Result<Arc<Loaded>, ComponentError> {
     if bytes.len() > COMPONENT_BYTES_MAX {
         return Err(ComponentError::TooLarge(bytes.len()));
     }
     let digest = digest(bytes);
     let key = Key { digest: digest.clone(), net: grants.has(&Grant::Net), http: grants.has(&Grant::Http) };
-    let known = LOADED.lock().get(&key).cloned();
-    let loaded = match known {
-        Some(loaded) => loaded,
-        None => {
-            let loaded = Arc::new(prepare(bytes, &digest, grants)?);
-            LOADED.lock().insert(key, Arc::clone(&loaded));
-            loaded
-        }
-    };
-    match loaded.described.wants.iter().find(|grant| !grants.has(grant)) {
-        Some(grant) => Err(ComponentError::NotGranted { grant: grant.clone() }),
-        None => Ok(loaded),
+    if let Some(loaded) = LOADED.lock().get(&key) {
+        return Ok(Arc::clone(loaded));
     }
+    let loaded = Arc::new(prepare(bytes, &digest, grants)?);
+    LOADED.lock().insert(key, Arc::clone(&loaded));
+    Ok(loaded)
 }
 
 /// SHA-256, as hexadecimal digits.

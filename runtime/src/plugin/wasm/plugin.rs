@@ -17,7 +17,7 @@ use super::instance::{Instance, Origin, aside, within};
 use super::sink::ComponentSink;
 use super::source::ComponentSource;
 use super::transform::ComponentTransform;
-use crate::plugin::Grants;
+use crate::plugin::{Grant, Grants};
 
 pub struct ComponentPlugin {
     loaded: Arc<Loaded>,
@@ -43,6 +43,11 @@ impl Maker {
 impl ComponentPlugin {
     pub fn new(loaded: Arc<Loaded>, grants: Grants) -> ComponentPlugin {
         ComponentPlugin { loaded, grants }
+    }
+
+    /// What the component cannot work without.
+    pub fn wants(&self) -> &[Grant] {
+        &self.loaded.described.wants
     }
 
     fn maker(&self, role: Role, config: &Value, at: &Surroundings) -> Result<Maker, ConnectorError> {
