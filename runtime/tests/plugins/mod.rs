@@ -1,5 +1,6 @@
 //! Components in pipelines: built from source, run, and stopped when they misbehave.
 
+mod commands;
 mod hostile;
 mod pipelines;
 

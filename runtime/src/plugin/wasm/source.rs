@@ -85,13 +85,13 @@ impl ComponentSource {
             live.instance.begin();
             let role = live.guest.source();
             let answer = within(role.call_is_bounded(&mut live.instance.store, live.source)).await;
-            let is_bounded = live.instance.judge(answer)?;
-            Ok((live, is_bounded))
+            Ok(live.instance.judge(answer)?)
         };
         let failed = |failed: Failed| failed.into_error(&maker.origin, "configuring");
         let configured = aside(configure).unwrap_or_else(|reason| Err(Fault::Start { reason }.into()));
-        let (live, is_bounded) = configured.map_err(failed)?;
-        Ok(ComponentSource { maker, is_bounded, lister: Mutex::new(Some(live)) })
+        // Its instance ends with the runtime that it ran on: what it may have opened belongs there.
+        let is_bounded = configured.map_err(failed)?;
+        Ok(ComponentSource { maker, is_bounded, lister: Mutex::new(None) })
     }
 }
 
