@@ -3,7 +3,7 @@
 mod http;
 mod oci;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 pub use http::{Stream, connect, is_inner};
 
@@ -82,7 +82,7 @@ fn check(bytes: &[u8], wanted: &str, url: &str) -> Result<(), DownloadError> {
     }
 }
 
-fn keep(path: &PathBuf, bytes: &[u8]) -> Result<(), String> {
+fn keep(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
     written.map_err(|error| format!("{}: {error}", path.display()))
