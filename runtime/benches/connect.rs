@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use millstream::connect::{
     Declaration, ErrorPolicy, SinkDeclaration, SourceDeclaration, Step, Then, Worker, WorkerConfig,
 };
+use millstream::plugin::Handle;
 use millstream_broker::{Broker, Config};
 use millstream_client::{Client, ClientConfig, Cluster, admin::NewTopic};
 use millstream_sdk::plugin::Surroundings;
@@ -87,7 +88,7 @@ async fn stuck(worker: &Worker) -> Outcome<()> {
 }
 
 fn declaration(folder: &Path, name: &str, key: Option<&str>, step: Option<Step>) -> Outcome<Declaration> {
-    let plugin = millstream_connectors::find("file").ok_or("no file plugin")?;
+    let plugin = Handle::from(millstream_connectors::find("file").ok_or("no file plugin")?);
     let surroundings = |node: &str| Surroundings {
         base_directory: folder.to_path_buf(),
         pipeline: topic(name),
@@ -96,7 +97,7 @@ fn declaration(folder: &Path, name: &str, key: Option<&str>, step: Option<Step>)
     let on_error = ErrorPolicy { retries: 0, then: Then::Fail };
     let source = SourceDeclaration {
         name: "in".to_owned(),
-        plugin,
+        plugin: plugin.clone(),
         settings: json!({ "path": "in.jsonl" }),
         surroundings: surroundings("in"),
         to: topic(name),

@@ -15,3 +15,5 @@ pub mod config;
 pub mod connect;
 
 pub mod case;
+
+pub mod plugin;

@@ -7,6 +7,7 @@ mod connect;
 mod crash;
 mod earthquakes;
 mod hostile;
+mod plugins;
 mod process;
 mod rotation;
 mod tidy;

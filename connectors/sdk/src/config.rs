@@ -57,6 +57,8 @@ pub enum Kind {
     Map(&'static Kind),
     /// Any of these.
     AnyOf(&'static [Kind]),
+    /// Any value at all.
+    Any,
 }
 
 /// A step on the way to a value inside a configuration.

@@ -56,7 +56,7 @@ impl Description {
 }
 
 /// Where a plugin's instance lives.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// Relative paths in the configuration start here: the folder of the pipeline file.
     pub base_directory: PathBuf,

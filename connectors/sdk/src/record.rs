@@ -241,6 +241,14 @@ impl BatchBuilder {
         self.push(row.key, row.value, row.timestamp_ms);
     }
 
+    /// Appends the records of a batch.
+    pub fn append(&mut self, batch: &Batch) {
+        self.keys.append(&batch.keys);
+        self.values.append(&batch.values);
+        self.headers.append(&batch.headers, batch.len());
+        self.timestamps.extend_from_slice(&batch.timestamps);
+    }
+
     pub fn finish(self) -> Batch {
         Batch {
             keys: self.keys.finish(),

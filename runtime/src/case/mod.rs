@@ -24,6 +24,7 @@ use crate::config::diagnostic::Location;
 use crate::config::pipeline::{Case, CaseRecord, Checked, Format};
 use crate::connect::{Declaration, SinkDeclaration};
 use crate::pipeline::{PipelineRun, topics};
+use crate::plugin::Handle;
 use compare::{Difference, compare};
 use double::{GivenRecords, Kept};
 use records::Seen;
@@ -177,20 +178,19 @@ fn stand_in(
     for source in &mut declaration.sources {
         let records = given(&source.name).into_iter().flatten();
         let made = records.map(|record| records::made(record, true, clock_ms)).collect();
-        source.plugin = leaked(GivenRecords::new(made));
+        source.plugin = handle(GivenRecords::new(made));
         source.settings = serde_json::json!({});
     }
     for SinkDeclaration { name, plugin, settings, .. } in &mut declaration.sinks {
         let keeper = kept.get(name).cloned().unwrap_or_default();
-        *plugin = leaked(keeper);
+        *plugin = handle(keeper);
         *settings = serde_json::json!({});
     }
     Ok(declaration)
 }
 
-/// Plugins live as long as the process; so do a case's stand-ins, a few bytes each.
-fn leaked(plugin: impl Plugin + 'static) -> &'static dyn Plugin {
-    Box::leak(Box::new(plugin))
+fn handle(plugin: impl Plugin + 'static) -> Handle {
+    Handle::Loaded(Arc::new(plugin))
 }
 
 /// What a topic holds now; of a table, the latest of each key.

@@ -9,6 +9,7 @@ mod config;
 mod connector;
 mod consume;
 mod group;
+mod plugin;
 mod produce;
 mod record_format;
 mod run;
@@ -76,6 +77,8 @@ enum Command {
     Transaction(transaction::Arguments),
     /// Show and change settings of topics and nodes.
     Config(config::Arguments),
+    /// Start, look at and try plugins.
+    Plugin(plugin::Arguments),
     /// Measure a broker beside this machine's own limits.
     Bench(bench::Arguments),
     /// Print the JSON Schema of the pipeline file.
@@ -140,6 +143,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Connector(arguments) => connector::run(&arguments),
         Command::Topic(arguments) => topic::run(arguments),
         Command::Produce(arguments) => produce::run(arguments),
+        Command::Plugin(arguments) => plugin::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),

@@ -59,7 +59,8 @@ impl Surroundings {
         self.settings.get(name).or_else(|| self.environment.get(name)).map(String::as_str)
     }
 
-    fn secret(&self, name: &str) -> Option<String> {
+    /// A secret by name: from the settings, the environment, or the directory of secrets.
+    pub fn secret(&self, name: &str) -> Option<String> {
         if let Some(value) = self.look_up(name) {
             return Some(value.to_owned());
         }
@@ -68,6 +69,19 @@ impl Surroundings {
         let directory = self.secrets_directory.as_ref().filter(|_| plain && !name.starts_with('.'))?;
         let text = std::fs::read_to_string(directory.join(name)).ok()?;
         Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
+    /// What to say when a secret is not there.
+    pub fn missing_secret(&self, name: &str) -> String {
+        match &self.secrets_directory {
+            Some(directory) => {
+                format!(
+                    "secret {name} is neither an environment variable nor a file in {}",
+                    directory.display()
+                )
+            }
+            None => format!("secret {name} is not set"),
+        }
     }
 }
 
@@ -115,22 +129,13 @@ fn resolve_scalar(
                 scalar.form = Form::Secret;
                 scalar.origin = TextOrigin::Opaque(location.clone());
             }
-            None => report.error(location, missing_secret(&scalar.text, surroundings)),
+            None => report.error(location, surroundings.missing_secret(&scalar.text)),
         },
         Some("file") => include(scalar, location, surroundings, directory, report),
         Some(other) => {
             let hint = did_you_mean(other, TAGS);
             report.error(location, format!("unknown tag !{other}, known are !env, !secret and !file{hint}"));
         }
-    }
-}
-
-fn missing_secret(name: &str, surroundings: &Surroundings) -> String {
-    match &surroundings.secrets_directory {
-        Some(directory) => {
-            format!("secret {name} is neither an environment variable nor a file in {}", directory.display())
-        }
-        None => format!("secret {name} is not set"),
     }
 }
 

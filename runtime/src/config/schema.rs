@@ -143,7 +143,7 @@ fn step() -> Value {
                                "description": "Fields to compute: name and SQL expression." }),
         ),
         one("rhai", json!({ "type": "string", "description": "A script that edits one record." })),
-        one("wasm", json!({ "type": "string", "description": "A component, by path." })),
+        component(),
     ];
     kinds.extend(edits().iter().map(|edit| one(edit.name, edit_schema(edit))));
     json!({ "oneOf": kinds })
@@ -157,6 +157,19 @@ fn edit_schema(edit: &EditKind) -> Value {
         forms.push(short["properties"][main.name].clone());
     }
     json!({ "description": edit.doc, "anyOf": forms })
+}
+
+fn component() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["wasm"],
+        "properties": {
+            "wasm": { "type": "string", "description": "A component: a path." },
+            "with": { "type": ["object", "null"], "description": "Its settings." },
+            "allow": grants()
+        }
+    })
 }
 
 fn errors() -> Value {

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use millstream_sdk::plugin::{Plugin, Role, Surroundings};
+use millstream_sdk::plugin::{Role, Surroundings};
 use serde_json::Value;
 
 use super::transform::Step;
 use crate::config::pipeline::{self, Errors, ErrorsThen, Pipeline, SinkPart, SourcePart, StepKind};
+use crate::config::reader::Text;
+use crate::plugin::{self, Handle, LoadError};
 
 /// How often an error that may pass is retried before the task counts as failed, where the file does not say.
 const DEFAULT_RETRIES: u32 = 10;
@@ -23,7 +25,7 @@ pub struct Declaration {
 #[derive(Clone)]
 pub struct SourceDeclaration {
     pub name: String,
-    pub plugin: &'static dyn Plugin,
+    pub plugin: Handle,
     pub settings: Value,
     pub surroundings: Surroundings,
     /// A topic, or a template with fields of the value in braces.
@@ -39,7 +41,7 @@ pub struct SourceDeclaration {
 #[derive(Clone)]
 pub struct SinkDeclaration {
     pub name: String,
-    pub plugin: &'static dyn Plugin,
+    pub plugin: Handle,
     pub settings: Value,
     pub surroundings: Surroundings,
     pub from: Vec<String>,
@@ -66,12 +68,10 @@ pub enum Then {
 }
 
 /// Why a checked file cannot be run after all.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum DeclarationError {
-    #[error("{node}: there is no plugin `{plugin}`")]
-    UnknownPlugin { node: String, plugin: String },
-    #[error("{node}: components are not supported by this version; use rhai, filter or map")]
-    Component { node: String },
+    #[error("{node}: {source}")]
+    Plugin { node: String, source: LoadError },
 }
 
 impl Declaration {
@@ -87,36 +87,41 @@ impl Declaration {
 }
 
 fn source(pipeline: &Pipeline, part: &SourcePart) -> Result<SourceDeclaration, DeclarationError> {
-    let plugin = find(&part.name, &part.plugin.value)?;
+    let plugin = find(pipeline, &part.name, &part.plugin, &part.grants)?;
     Ok(SourceDeclaration {
         name: part.name.clone(),
-        settings: pipeline::settings_json(&part.settings, plugin, Role::Source),
+        settings: pipeline::settings_json(&part.settings, &*plugin, Role::Source),
         plugin,
         surroundings: surroundings(pipeline, &part.name),
         to: part.to.value.clone(),
         key: part.key.as_ref().map(|text| text.value.clone()),
         timestamp: part.timestamp.as_ref().map(|text| text.value.clone()),
-        steps: steps(&part.name, &part.steps)?,
+        steps: steps(pipeline, &part.name, &part.steps)?,
         on_error: policy(pipeline, &part.name, &part.errors),
     })
 }
 
 fn sink(pipeline: &Pipeline, part: &SinkPart) -> Result<SinkDeclaration, DeclarationError> {
-    let plugin = find(&part.name, &part.plugin.value)?;
+    let plugin = find(pipeline, &part.name, &part.plugin, &part.grants)?;
     Ok(SinkDeclaration {
         name: part.name.clone(),
-        settings: pipeline::settings_json(&part.settings, plugin, Role::Sink),
+        settings: pipeline::settings_json(&part.settings, &*plugin, Role::Sink),
         plugin,
         surroundings: surroundings(pipeline, &part.name),
         from: part.from.iter().map(|topic| topic.value.clone()).collect(),
-        steps: steps(&part.name, &part.steps)?,
+        steps: steps(pipeline, &part.name, &part.steps)?,
         on_error: policy(pipeline, &part.name, &part.errors),
     })
 }
 
-fn find(node: &str, plugin: &str) -> Result<&'static dyn Plugin, DeclarationError> {
-    let unknown = || DeclarationError::UnknownPlugin { node: node.to_owned(), plugin: plugin.to_owned() };
-    millstream_connectors::find(plugin).ok_or_else(unknown)
+fn find(
+    pipeline: &Pipeline,
+    node: &str,
+    plugin: &Text,
+    grants: &pipeline::Grants,
+) -> Result<Handle, DeclarationError> {
+    let failed = |source| DeclarationError::Plugin { node: node.to_owned(), source };
+    plugin::find(&plugin.value, &pipeline.directory, &grants.given).map_err(failed)
 }
 
 fn surroundings(pipeline: &Pipeline, node: &str) -> Surroundings {
@@ -127,7 +132,7 @@ fn surroundings(pipeline: &Pipeline, node: &str) -> Surroundings {
     }
 }
 
-fn steps(node: &str, parts: &[pipeline::Step]) -> Result<Vec<Step>, DeclarationError> {
+fn steps(pipeline: &Pipeline, node: &str, parts: &[pipeline::Step]) -> Result<Vec<Step>, DeclarationError> {
     let step = |part: &pipeline::Step| match &part.kind {
         StepKind::Filter(text) => Ok(Step::Filter(text.value.clone())),
         StepKind::Map(fields) => {
@@ -138,7 +143,11 @@ fn steps(node: &str, parts: &[pipeline::Step]) -> Result<Vec<Step>, DeclarationE
             name: kind.name.to_owned(),
             settings: kind.settings(crate::config::reader::to_json(settings)),
         }),
-        StepKind::Wasm(_) => Err(DeclarationError::Component { node: node.to_owned() }),
+        StepKind::Wasm { component, settings } => {
+            let plugin = find(pipeline, node, component, &part.grants)?;
+            let settings = pipeline::settings_json(settings, &*plugin, Role::Transform);
+            Ok(Step::Component { plugin, settings, surroundings: surroundings(pipeline, node) })
+        }
     };
     parts.iter().map(step).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Walk in: [`worker`] → [`source_task`] (poll → transform → convert → produce → commit). Walk out: the mirror,
 //! [`sink_task`]. A source's only way out is a topic and a sink's only way in is one: there is no other queue.
-//! Left out: sharing tasks out between nodes, and WASM plugins.
+//! Left out: sharing tasks out between nodes.
 
 mod worker;
 

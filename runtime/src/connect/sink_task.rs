@@ -258,7 +258,8 @@ impl SinkTask {
                 partition: Some(original.partition),
                 offsets: Some(&original.offsets),
             };
-            let applied = attempt.chain.apply(batch.batch, at);
+            let applied =
+                attempt.chain.apply(batch.batch, at).await.map_err(TaskError::connector("transforming"))?;
             attempt.tally.filtered += applied.dropped;
             rejected = applied.rejected;
             batch.batch = applied.batch;

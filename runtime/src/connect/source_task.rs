@@ -170,7 +170,8 @@ impl SourceTask {
         }
         let topic = Outlet::topic_name(&self.declaration);
         let at = Whereabouts { topic, partition: None, offsets: None };
-        let applied = attempt.chain.apply(batch.clone(), at);
+        let applied =
+            attempt.chain.apply(batch.clone(), at).await.map_err(TaskError::connector("transforming"))?;
         let mut produced = attempt.outlet.produce(&applied.batch).await?;
         attempt.round.add(produced.records, produced.bytes);
         attempt.round.tally.filtered += applied.dropped;

@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use super::Resources;
 
 pub async fn show(State(resources): State<Resources>) -> impl IntoResponse {
-    let text: String = resources.metrics.iter().map(|provider| provider()).collect();
+    let mut text: String = resources.metrics.iter().map(|provider| provider()).collect();
+    text.push_str(&crate::plugin::metrics::render());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the binary in `directory` to its end.
-fn millstream(directory: &Path, arguments: &[&str]) -> Finished {
+pub fn millstream(directory: &Path, arguments: &[&str]) -> Finished {
     let output = command(directory, arguments).stdin(Stdio::null()).output();
     Finished::of(&output.expect("the binary starts"))
 }
@@ -35,10 +35,10 @@ fn command(directory: &Path, arguments: &[&str]) -> Command {
 
 /// What a command left behind.
 #[derive(Debug)]
-struct Finished {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Finished {
@@ -48,7 +48,7 @@ impl Finished {
     }
 
     /// The standard output of a command that must have succeeded.
-    fn succeeded(self) -> String {
+    pub fn succeeded(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }

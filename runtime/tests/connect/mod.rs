@@ -76,7 +76,7 @@ impl Bench {
     fn source(&self, plugin: &str, settings: Value, to: &str) -> SourceDeclaration {
         SourceDeclaration {
             name: "in".to_owned(),
-            plugin: millstream_connectors::find(plugin).unwrap(),
+            plugin: millstream_connectors::find(plugin).unwrap().into(),
             settings,
             surroundings: self.surroundings("in"),
             to: to.to_owned(),
@@ -90,7 +90,7 @@ impl Bench {
     fn sink(&self, plugin: &str, settings: Value, from: &str) -> SinkDeclaration {
         SinkDeclaration {
             name: "out".to_owned(),
-            plugin: millstream_connectors::find(plugin).unwrap(),
+            plugin: millstream_connectors::find(plugin).unwrap().into(),
             settings,
             surroundings: self.surroundings("out"),
             from: vec![from.to_owned()],

@@ -131,6 +131,12 @@ const ONLY_IN: &[OnlyIn] = &[
         allowed: &["streams/"],
     },
     OnlyIn {
+        what: "wasmtime",
+        marks: &["wasmtime::", "wasmtime_wasi"],
+        within: "",
+        allowed: &["runtime/src/plugin/wasm/"],
+    },
+    OnlyIn {
         what: "HTTP, YAML and the command line",
         marks: &["axum::", "granit_parser::", "clap::"],
         within: "",

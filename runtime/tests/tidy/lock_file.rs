@@ -11,18 +11,32 @@ const SINGLE: &[&str] =
 /// Libraries that stand twice in the lock file today because two of our dependencies disagree.
 const TWICE: &[&str] = &[
     "block-buffer",
+    "cpufeatures",
     "crypto-common",
     "digest",
+    "embedded-io",
     "foldhash",
     "getrandom",
     "hashbrown",
+    "io-lifetimes",
     "itertools",
     "lz4_flex",
     "num-bigint",
     "r-efi",
     "rand",
     "rand_core",
+    "sha2",
     "syn",
+    "windows-sys",
+    "windows-targets",
+    "windows_aarch64_gnullvm",
+    "windows_aarch64_msvc",
+    "windows_i686_gnu",
+    "windows_i686_gnullvm",
+    "windows_i686_msvc",
+    "windows_x86_64_gnu",
+    "windows_x86_64_gnullvm",
+    "windows_x86_64_msvc",
 ];
 
 #[test]

@@ -60,6 +60,7 @@ fn check_value(kind: &Kind, value: &Value, path: &mut Vec<Step>, mistakes: &mut 
                 path.pop();
             }
         }
+        (Kind::Any, _) => {}
         (Kind::AnyOf(kinds), value) => check_any(kinds, value, path, mistakes),
         (kind, value) => {
             if let Some((message, hint)) = scalar_mistake(kind, value) {
@@ -124,6 +125,7 @@ impl Kind {
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::List(item) => format!("a list of {}", item.noun()),
             Kind::Map(item) => format!("an object of {}", item.noun()),
+            Kind::Any => "any value".to_owned(),
             Kind::AnyOf(kinds) => kinds.iter().map(Kind::noun).collect::<Vec<_>>().join(" or "),
         }
     }

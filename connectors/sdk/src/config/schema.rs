@@ -40,6 +40,7 @@ fn kind_schema(kind: &Kind) -> Map<String, Value> {
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::List(item) => json!({ "type": "array", "items": kind_schema(item) }),
         Kind::Map(item) => json!({ "type": "object", "additionalProperties": kind_schema(item) }),
+        Kind::Any => json!({}),
         Kind::AnyOf(kinds) => {
             json!({ "anyOf": kinds.iter().map(kind_schema).collect::<Vec<_>>() })
         }

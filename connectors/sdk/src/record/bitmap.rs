@@ -61,7 +61,9 @@ impl Bitmap {
 
     /// How many bits are set.
     pub fn count(&self) -> usize {
-        (0..self.len).filter(|index| self.get(*index)).count()
+        let whole = self.len / 8;
+        let bits: u32 = self.bytes[..whole].iter().map(|byte| byte.count_ones()).sum();
+        bits as usize + (whole * 8..self.len).filter(|index| self.get(*index)).count()
     }
 
     /// The bits `from..to`, clamped.

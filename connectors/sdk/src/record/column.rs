@@ -157,6 +157,19 @@ impl ColumnBuilder {
         self.end_row();
     }
 
+    /// Appends the rows of a column.
+    pub fn append(&mut self, column: &Column) {
+        let (rows, base) = (self.ends.len(), self.bytes.len() as u32);
+        self.bytes.extend_from_slice(&column.bytes);
+        assert!(self.bytes.len() <= MAX_COLUMN_BYTES, "a column holds at most 4 GiB");
+        if self.nulls.is_some() || column.nulls.is_some() {
+            let nulls = self.nulls.get_or_insert_with(|| Bitmap::filled(rows, false));
+            let is_null = |row: usize| column.nulls.as_ref().is_some_and(|nulls| nulls.get(row));
+            (0..column.len()).for_each(|row| nulls.push(is_null(row)));
+        }
+        self.ends.extend(column.ends.iter().map(|end| end + base));
+    }
+
     /// The buffer to write the next value into; [`ColumnBuilder::end_value`] closes it. Only append to it.
     pub fn value_buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

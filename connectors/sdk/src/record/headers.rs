@@ -150,6 +150,20 @@ impl HeadersBuilder {
         }
     }
 
+    /// Appends the headers of `rows` rows.
+    pub fn append(&mut self, headers: &Headers, rows: usize) {
+        if headers.is_empty() && self.names.is_empty() {
+            self.rows += rows;
+            return;
+        }
+        for row in 0..rows {
+            for (name, value) in headers.row(row) {
+                self.push(name, value);
+            }
+            self.end_row();
+        }
+    }
+
     pub fn finish(self) -> Headers {
         Headers { names: self.names.finish(), values: self.values.finish(), row_ends: self.row_ends }
     }

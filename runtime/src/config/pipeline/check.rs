@@ -2,21 +2,19 @@
 //!
 //! Nothing is opened or started. Left out: whether the outside systems answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use millstream_sdk::config::{ConfigOption, Diagnostic, Kind, Step as PathStep};
-use millstream_sdk::plugin::{Plugin, Role};
+use millstream_sdk::plugin::Role;
 use millstream_streams::Plan;
 use millstream_streams::row::{ExpressionError, RowFilter, RowMap, RowScalar};
-use serde_json::Value;
 
 use super::sql;
-use super::{ErrorsThen, Grants, Pipeline, Step, StepKind};
-use crate::config::diagnostic::{Location, Report};
+use super::uses::{self, Use};
+use super::{ErrorsThen, Pipeline, Step, StepKind};
+use crate::config::diagnostic::Report;
 use crate::config::reader::{self, Text};
 use crate::config::resolve::Surroundings;
 use crate::config::suggest::did_you_mean;
-use crate::config::yaml::{Data, Form, Node, Typed};
 
 /// A pipeline in which nothing wrong was found.
 #[derive(Debug)]
@@ -78,9 +76,9 @@ fn topic_behind<'a>(pipeline: &Pipeline, plan: &'a Plan, name: &'a str) -> &'a s
 
 fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     for source in &pipeline.sources {
-        check_plugin(&source.plugin, Role::Source, &source.settings, report);
-        check_steps(&source.steps, Role::Source, report);
-        check_grants(&source.grants, report);
+        let used = Use { name: &source.plugin, settings: &source.settings, grants: &source.grants };
+        uses::check(used, Role::Source, &pipeline.directory, report);
+        check_steps(&source.steps, Role::Source, &pipeline.directory, report);
         for expression in source.key.iter().chain(&source.timestamp) {
             check_expression(expression, RowScalar::new(&expression.value).err(), report);
         }
@@ -89,9 +87,9 @@ fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     // A template may create any topic, and SQL that did not plan names none: then no name can be called unknown.
     let open_ended = plan.is_none() || pipeline.sources.iter().any(|source| source.topic().is_none());
     for sink in &pipeline.sinks {
-        check_plugin(&sink.plugin, Role::Sink, &sink.settings, report);
-        check_steps(&sink.steps, Role::Sink, report);
-        check_grants(&sink.grants, report);
+        let used = Use { name: &sink.plugin, settings: &sink.settings, grants: &sink.grants };
+        uses::check(used, Role::Sink, &pipeline.directory, report);
+        check_steps(&sink.steps, Role::Sink, &pipeline.directory, report);
         for topic in &sink.from {
             check_topic_known(topic, &known, open_ended, report);
         }
@@ -108,116 +106,11 @@ fn check_parts(pipeline: &Pipeline, plan: Option<&Plan>, report: &mut Report) {
     }
 }
 
-/// The settings of a source or sink as its plugin reads them: where an option wants text, a bare number
-/// or a value from the environment stays as it was written.
-pub fn settings_json(settings: &Node, plugin: &dyn Plugin, role: Role) -> Value {
-    let description = plugin.describe();
-    let options: &[ConfigOption] = description.role(role).map_or(&[], |role| role.options);
-    let Some(entries) = settings.entries() else { return Value::Null };
-    let option = |name: &str| options.iter().find(|option| option.name == name);
-    let typed = entries.iter().map(|entry| {
-        let value = match option(&entry.key) {
-            Some(option) => json_as(&entry.value, &option.kind),
-            None => reader::to_json(&entry.value),
-        };
-        (entry.key.clone(), value)
-    });
-    Value::Object(typed.collect())
-}
-
-fn json_as(node: &Node, kind: &Kind) -> Value {
-    match (kind, &node.data) {
-        (Kind::Text | Kind::Choice(_) | Kind::Character, Data::Scalar(scalar)) => match scalar.typed() {
-            Typed::Null if scalar.form == Form::Plain => Value::Null,
-            _ => Value::String(scalar.text.clone()),
-        },
-        // Asked for a number, a secret may be one.
-        (Kind::Integer { .. } | Kind::Number, Data::Scalar(scalar)) if scalar.form == Form::Secret => {
-            scalar.text.parse::<i64>().map_or_else(|_| Value::String(scalar.text.clone()), Value::from)
-        }
-        (Kind::List(item), Data::Sequence(items)) => {
-            Value::Array(items.iter().map(|node| json_as(node, item)).collect())
-        }
-        (Kind::Map(item), Data::Mapping(entries)) => Value::Object(
-            entries.iter().map(|entry| (entry.key.clone(), json_as(&entry.value, item))).collect(),
-        ),
-        _ => reader::to_json(node),
-    }
-}
-
-fn check_plugin(name: &Text, role: Role, settings: &Node, report: &mut Report) {
-    let Some(plugin) = millstream_connectors::find(&name.value) else {
-        report.error(&name.location, unknown_plugin(&name.value, role));
-        return;
-    };
-    let description = plugin.describe();
-    let Some(options) = description.role(role).map(|role| role.options) else {
-        report.error(&name.location, plugin.refusal(role));
-        return;
-    };
-    for mistake in plugin.validate(role, &settings_json(settings, plugin, role)) {
-        let place = place_of(settings, &mistake, options);
-        let hint = mistake.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        report.error(&place, without_secrets(settings, format!("{}{hint}", mistake.message)));
-    }
-}
-
-/// A plugin's message may quote the value it refuses; a secret must not show even then.
-fn without_secrets(settings: &Node, message: String) -> String {
-    match &settings.data {
-        Data::Scalar(scalar) if scalar.form == Form::Secret && !scalar.text.is_empty() => {
-            message.replace(&scalar.text, "(secret)")
-        }
-        Data::Scalar(_) => message,
-        Data::Sequence(items) => items.iter().fold(message, |message, item| without_secrets(item, message)),
-        Data::Mapping(entries) => {
-            entries.iter().fold(message, |message, entry| without_secrets(&entry.value, message))
-        }
-    }
-}
-
-fn unknown_plugin(name: &str, role: Role) -> String {
-    let is_component = name.contains('/') || name.ends_with(".wasm");
-    if is_component {
-        return format!("\"{name}\": components are not supported by this version, only built-in connectors");
-    }
-    let fitting: Vec<&'static str> = millstream_connectors::plugins()
-        .iter()
-        .map(|plugin| plugin.describe())
-        .filter(|description| description.role(role).is_some())
-        .map(|description| description.name)
-        .collect();
-    let hint = did_you_mean(name, fitting.iter().copied());
-    let listed = if hint.is_empty() { format!("; there are {}", fitting.join(", ")) } else { hint };
-    format!("unknown {} \"{name}\"{listed}", role.name())
-}
-
-/// Follows a mistake's path into the tree as far as it goes.
-fn place_of(settings: &Node, mistake: &Diagnostic, options: &[ConfigOption]) -> Location {
-    if let [PathStep::Key(key)] = mistake.path.as_slice()
-        && !options.iter().any(|option| option.name == key)
-        && let Some(entry) = settings.entries().and_then(|all| all.iter().find(|entry| entry.key == *key))
-    {
-        return entry.key_location.clone();
-    }
-    let mut node = settings;
-    for step in &mistake.path {
-        let next = match (step, &node.data) {
-            (PathStep::Key(key), _) => node.get(key),
-            (PathStep::Index(index), Data::Sequence(items)) => items.get(*index),
-            _ => None,
-        };
-        match next {
-            Some(next) => node = next,
-            None => break,
-        }
-    }
-    node.location.clone()
-}
-
-fn check_steps(steps: &[Step], role: Role, report: &mut Report) {
+fn check_steps(steps: &[Step], role: Role, directory: &Path, report: &mut Report) {
     for step in steps {
-        check_grants(&step.grants, report);
+        if !matches!(step.kind, StepKind::Wasm { .. }) {
+            uses::warn_of_grants(&step.grants, report);
+        }
         match &step.kind {
             StepKind::Filter(expression) => {
                 check_expression(expression, RowFilter::new(&expression.value).err(), report);
@@ -229,16 +122,14 @@ fn check_steps(steps: &[Step], role: Role, report: &mut Report) {
                 }
             }
             StepKind::Rhai(script) => check_script(script, report),
-            StepKind::Wasm(path) => {
-                report.error(
-                    &path.location,
-                    "components are not supported by this version; use rhai, filter or map",
-                );
+            StepKind::Wasm { component, settings } => {
+                let used = Use { name: component, settings, grants: &step.grants };
+                uses::check(used, Role::Transform, directory, report);
             }
             StepKind::Edit { kind, settings } => {
                 let written = kind.settings(reader::to_json(settings));
                 for mistake in kind.check(&written) {
-                    let place = place_of(settings, &mistake, kind.options);
+                    let place = uses::place_of(settings, &mistake, kind.options);
                     let hint = mistake.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                     report.error(&place, format!("{}: {}{hint}", kind.name, mistake.message));
                 }
@@ -265,13 +156,6 @@ fn check_script(script: &Text, report: &mut Report) {
         let position = error.position();
         let place = script.locate(number(position.line()), number(position.position()));
         report.error(&place, format!("not a valid script: {}", error.err_type()));
-    }
-}
-
-/// Grants are for components; a built-in connector would ignore them, which must not look like a fence.
-fn check_grants(grants: &Grants, report: &mut Report) {
-    for (name, _, location) in &grants.entries {
-        report.warning(location, format!("\"{name}\" has no effect: built-in connectors are not sandboxed"));
     }
 }
 

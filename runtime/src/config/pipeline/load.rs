@@ -31,7 +31,11 @@ pub fn load(paths: &[PathBuf], surroundings: &Surroundings, report: &mut Report)
     for (name, put) in surroundings.overrides.iter() {
         gathered.put(name, put.as_ref(), surroundings, report);
     }
-    Some(gathered.into_pipeline(first, report))
+    let mut pipeline = gathered.into_pipeline(first, report);
+    for grants in pipeline.grants_mut() {
+        grants.look_up_secrets(surroundings, report);
+    }
+    Some(pipeline)
 }
 
 fn read_tree(path: &Path, surroundings: &Surroundings, report: &mut Report) -> Option<Node> {

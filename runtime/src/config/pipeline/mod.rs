@@ -4,16 +4,20 @@
 //! own options and the SQL planner. Both report into one `Report`.
 
 mod check;
+mod grants;
 mod load;
 mod parts;
 mod sql;
+mod uses;
 
-pub use check::{Checked, check, load_and_check, settings_json};
+pub use check::{Checked, check, load_and_check};
+pub use grants::Grants;
 pub use load::{FILE_BYTES_MAX, load};
 pub use parts::{
-    Case, CaseRecord, Cluster, Errors, ErrorsThen, Format, Grants, SinkPart, SourcePart, SqlPart, Step,
-    StepKind, TopicPart,
+    Case, CaseRecord, Cluster, Errors, ErrorsThen, Format, SinkPart, SourcePart, SqlPart, Step, StepKind,
+    TopicPart,
 };
+pub use uses::settings_json;
 
 use std::path::PathBuf;
 
@@ -35,6 +39,15 @@ pub struct Pipeline {
 impl Pipeline {
     pub fn topic(&self, name: &str) -> Option<&TopicPart> {
         self.topics.iter().find(|topic| topic.name == name)
+    }
+
+    /// The grants of every source, sink and step.
+    fn grants_mut(&mut self) -> impl Iterator<Item = &mut Grants> {
+        let sources = self.sources.iter_mut().map(|part| (&mut part.grants, &mut part.steps));
+        let sinks = self.sinks.iter_mut().map(|part| (&mut part.grants, &mut part.steps));
+        sources.chain(sinks).flat_map(|(own, steps)| {
+            std::iter::once(own).chain(steps.iter_mut().map(|step| &mut step.grants))
+        })
     }
 }
 

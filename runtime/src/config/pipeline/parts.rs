@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::grants::Grants;
 use crate::config::diagnostic::{Location, Report};
 use crate::config::reader::{self, Fields, Text};
-use crate::config::suggest::did_you_mean;
 use crate::config::yaml::{Data, Entry, Node};
 use crate::connect::{EditKind, edits};
 
@@ -281,8 +281,8 @@ pub enum StepKind {
     Map(Vec<(String, Text)>),
     /// A script that edits one record.
     Rhai(Text),
-    /// A component, by path.
-    Wasm(Text),
+    /// A component and its settings.
+    Wasm { component: Text, settings: Node },
     /// A built-in step and its options.
     Edit { kind: &'static EditKind, settings: Node },
 }
@@ -304,7 +304,9 @@ impl Step {
         let filter = fields.text("filter", report).map(StepKind::Filter);
         let map = fields.node("map").and_then(|node| read_map(node, report)).map(StepKind::Map);
         let rhai = fields.text("rhai", report).map(StepKind::Rhai);
-        let wasm = fields.text("wasm", report).map(StepKind::Wasm);
+        let wasm = fields.text("wasm", report);
+        let settings = wasm.as_ref().map(|_| settings_or_none(fields.node("with"), &node.location, report));
+        let wasm = wasm.zip(settings).map(|(component, settings)| StepKind::Wasm { component, settings });
         let grants = fields.node("allow").and_then(|node| Grants::read(node, report)).unwrap_or_default();
         let mut edit = None;
         for kind in edits() {
@@ -390,32 +392,6 @@ impl Errors {
             }
         }
         Self { retries: retries.and_then(|count| u32::try_from(count).ok()), then, topic }
-    }
-}
-
-/// What a plugin may touch. Connectors that are built in need none.
-#[derive(Clone, Debug, Default)]
-pub struct Grants {
-    pub entries: Vec<(String, serde_json::Value, Location)>,
-}
-
-impl Grants {
-    const KNOWN: [&'static str; 6] = ["net", "http", "fs", "secrets", "memory", "cpu"];
-
-    fn read(node: &Node, report: &mut Report) -> Option<Self> {
-        let Some(entries) = node.entries() else {
-            report.error(&node.location, format!("\"allow\" must be a mapping, not {}", node.kind()));
-            return None;
-        };
-        for entry in entries.iter().filter(|entry| !Self::KNOWN.contains(&entry.key.as_str())) {
-            let hint = did_you_mean(&entry.key, Self::KNOWN);
-            let known = Self::KNOWN.join(", ");
-            let message = format!("unknown grant \"{}\", known are {known}{hint}", entry.key);
-            report.error(&entry.key_location, message);
-        }
-        let grant =
-            |entry: &Entry| (entry.key.clone(), reader::to_json(&entry.value), entry.key_location.clone());
-        Some(Self { entries: entries.iter().map(grant).collect() })
     }
 }
 

@@ -1,20 +1,25 @@
-//! The steps between a connector and a topic: SQL filter, SQL map, scripts and built-in edits, in their order.
+//! The steps between a connector and a topic: SQL filter, SQL map, scripts, built-in edits and components, in their order.
 //!
 //! Steps are compiled once and see whole batches. A record that a step fails on leaves the batch with its reason; what
-//! becomes of it is the task's policy. Left out: WASM components.
+//! becomes of it is the task's policy.
 
 pub mod edit;
 mod script;
 
 use millstream_sdk::error::ConnectorError;
 use millstream_sdk::record::{Batch, BatchBuilder, Bitmap, Column};
+use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::sink::Rejection;
+use millstream_sdk::transform::{Output, Transform, Transformed};
 use millstream_streams::row::{RowFilter, RowMap, RowView, Verdict};
 
+use serde_json::Value;
+
+use crate::plugin::Handle;
 use script::Script;
 
 /// A declared step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// A SQL condition: other records are dropped.
     Filter(String),
@@ -24,6 +29,8 @@ pub enum Step {
     Script(String),
     /// A built-in step by its name, with its options.
     Edit { name: String, settings: serde_json::Value },
+    /// A transform of a plugin.
+    Component { plugin: Handle, settings: Value, surroundings: Surroundings },
 }
 
 /// Why a step cannot be used. Line and column count from 1 within the step's text.
@@ -70,6 +77,7 @@ enum Compiled {
     Map(RowMap),
     Script(Box<Script>),
     Edit(Box<dyn edit::Edit>),
+    Component(Box<dyn Transform>),
 }
 
 impl Chain {
@@ -83,7 +91,8 @@ impl Chain {
         self.steps.is_empty()
     }
 
-    pub fn apply(&mut self, batch: Batch, at: Whereabouts<'_>) -> Applied {
+    /// The error is a step's as a whole; what is wrong with a record is in the result.
+    pub async fn apply(&mut self, batch: Batch, at: Whereabouts<'_>) -> Result<Applied, ConnectorError> {
         let mut applied = Applied { batch, origins: None, rejected: Vec::new(), dropped: 0 };
         for step in &mut self.steps {
             if applied.batch.is_empty() {
@@ -94,9 +103,13 @@ impl Chain {
                 Compiled::Map(map) => applied.map(map, at),
                 Compiled::Script(script) => applied.script(script, at),
                 Compiled::Edit(edit) => applied.edit(edit.as_mut(), at),
+                Compiled::Component(transform) => {
+                    let transformed = transform.apply(&applied.batch).await?;
+                    applied.transformed(transformed);
+                }
             }
         }
-        applied
+        Ok(applied)
     }
 }
 
@@ -132,6 +145,10 @@ fn compile(index: usize, step: &Step) -> Result<Compiled, StepError> {
                 made.unwrap_or_else(|| Err(ConnectorError::config(format!("there is no step `{name}`"))));
             made.map(Compiled::Edit).map_err(|found| error(None, found.to_string(), 1, 1))
         }
+        Step::Component { plugin, settings, surroundings } => plugin
+            .transform(settings, surroundings)
+            .map(Compiled::Component)
+            .map_err(|found| error(None, found.to_string(), 1, 1)),
     }
 }
 
@@ -198,6 +215,30 @@ impl Applied {
         }
         self.batch = builder.finish();
         self.origins = Some(origins);
+    }
+
+    fn transformed(&mut self, transformed: Transformed) {
+        let rows = self.batch.len();
+        let failed = transformed.rejected.len() as u64;
+        for Rejection { row, reason } in transformed.rejected {
+            self.reject(row, reason);
+        }
+        match transformed.output {
+            Output::Verdicts(kept) => {
+                self.dropped += (rows - kept.count()) as u64 - failed;
+                self.keep(&kept);
+            }
+            Output::Records { batch, mut origins } => {
+                let mut used = origins.clone();
+                used.dedup();
+                self.dropped += (rows as u64).saturating_sub(used.len() as u64 + failed);
+                for origin in &mut origins {
+                    *origin = self.origin(*origin as usize);
+                }
+                self.batch = *batch;
+                self.origins = Some(origins);
+            }
+        }
     }
 
     fn views<'a>(&'a self, at: Whereabouts<'a>) -> Vec<RowView<'a>> {

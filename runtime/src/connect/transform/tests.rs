@@ -25,7 +25,10 @@ fn run(steps: &[Step], values: &[Option<&str>]) -> Vec<String> {
         builder.push_header("h", Some(b"1"));
         builder.push(Some(b"k"), value.map(str::as_bytes), Some(5));
     }
-    shown(&chain.apply(builder.finish(), Whereabouts { topic: "t", partition: None, offsets: None }))
+    let at = Whereabouts { topic: "t", partition: None, offsets: None };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.build().unwrap();
+    shown(&runtime.block_on(chain.apply(builder.finish(), at)).unwrap())
 }
 
 fn script(text: &str, values: &[&str]) -> Vec<String> {

@@ -1,0 +1,7 @@
+//! The built-in plugins as handles.
+
+use super::Handle;
+
+pub fn find(name: &str) -> Option<Handle> {
+    millstream_connectors::find(name).map(Handle::from)
+}

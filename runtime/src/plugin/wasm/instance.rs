@@ -1,0 +1,212 @@
+//! A store with its limits, and how a call into it is watched.
+
+use std::future::Future;
+use std::time::Duration;
+
+use millstream_sdk::error::ConnectorError;
+use wasmtime::component::{InstancePre, ResourceTable};
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::bindings::millstream::connect::types::Place;
+use super::engine::{TICK, Ticking};
+use super::fault::Fault;
+use super::host::{self, Fence, Guests};
+use crate::plugin::Grants;
+
+/// Longest that any call may take, waiting included.
+const CALL_WALL: Duration = Duration::from_secs(60);
+
+/// Most entries of one table.
+const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+
+/// Who an instance works for, for messages and labels.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    pub plugin: &'static str,
+    pub pipeline: String,
+    pub node: String,
+}
+
+impl Origin {
+    /// A fault as the error of a task.
+    pub fn error(&self, during: &str, fault: &Fault) -> ConnectorError {
+        ConnectorError::fatal(self.describe(during, fault))
+    }
+
+    /// As the contract tells it to the component.
+    pub fn place(&self) -> Place<'_> {
+        Place { pipeline: &self.pipeline, node: &self.node }
+    }
+
+    pub fn describe(&self, during: &str, fault: &Fault) -> String {
+        let Origin { plugin, pipeline, node } = self;
+        format!("plugin {plugin} (pipeline {pipeline}, node {node}), {during}: {fault}")
+    }
+}
+
+/// What belongs to one instance.
+pub struct State {
+    pub wasi: WasiCtx,
+    pub table: ResourceTable,
+    pub guest: Guests,
+    http: WasiHttpCtx,
+    fence: Fence,
+    limits: Limits,
+}
+
+/// Memory and time of an instance.
+struct Limits {
+    memory_bytes: usize,
+    memory_used: usize,
+    cpu: Duration,
+    ticks: u32,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.fence, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// The reason of a trap that a limit made; found again in wasmtime's error.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub Fault);
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _most: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.memory_used - current.min(self.memory_used) + desired;
+        if wanted > self.memory_bytes {
+            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+            let fault = Fault::Memory { wanted_mib: mib(wanted), granted_mib: mib(self.memory_bytes) };
+            return Err(Stopped(fault).into());
+        }
+        self.memory_used = wanted;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _most: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS_MAX {
+            return Err(Stopped(Fault::Table { wanted: desired, most: TABLE_ELEMENTS_MAX }).into());
+        }
+        Ok(true)
+    }
+}
+
+/// A component's instance. After a fault it must be dropped.
+pub struct Instance {
+    pub store: Store<State>,
+    pub inner: wasmtime::component::Instance,
+}
+
+impl Instance {
+    pub async fn start(pre: &InstancePre<State>, grants: &Grants, origin: Origin) -> Result<Instance, Fault> {
+        let failed = |error: &wasmtime::Error| Fault::Start { reason: format!("{error:#}") };
+        let guest = Guests::new(grants, origin);
+        let state = State {
+            wasi: host::wasi(grants, &guest).map_err(|error| failed(&error))?,
+            table: ResourceTable::new(),
+            fence: guest.fence(grants),
+            guest,
+            http: WasiHttpCtx::new(),
+            limits: Limits { memory_bytes: grants.memory_bytes, memory_used: 0, cpu: grants.cpu, ticks: 0 },
+        };
+        let mut store = Store::new(pre.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.epoch_deadline_callback(|mut store| {
+            let limits = &mut store.data_mut().limits;
+            limits.ticks += 1;
+            match TICK * limits.ticks > limits.cpu {
+                true => Err(Stopped(Fault::Cpu { granted_ms: limits.cpu.as_millis() }).into()),
+                false => Ok(UpdateDeadline::Yield(1)),
+            }
+        });
+        store.set_epoch_deadline(1);
+        let _ticking = Ticking::start();
+        match within(pre.instantiate_async(&mut store)).await {
+            Ok(inner) => Ok(Instance { store, inner }),
+            Err(Interrupted::Wall) => Err(wall()),
+            Err(Interrupted::Failed(error)) => match error.downcast_ref::<Stopped>() {
+                Some(Stopped(fault)) => Err(fault.clone()),
+                None => Err(failed(&error)),
+            },
+        }
+    }
+
+    /// The functions of one exported interface.
+    pub fn load<T>(
+        &mut self,
+        indices: impl FnOnce(&mut Store<State>, &wasmtime::component::Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        indices(&mut self.store, &self.inner).map_err(|error| Fault::Start { reason: format!("{error:#}") })
+    }
+
+    /// Starts the measures of a call.
+    pub fn begin(&mut self) {
+        self.store.data_mut().limits.ticks = 0;
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// The fault behind a call that failed.
+    pub fn judge<T>(&self, outcome: Result<T, Interrupted>) -> Result<T, Fault> {
+        if let Some(fault) = self.store.data().guest.denied() {
+            return Err(fault);
+        }
+        outcome.map_err(|interrupted| match interrupted {
+            Interrupted::Wall => wall(),
+            Interrupted::Failed(error) => match error.downcast_ref::<Stopped>() {
+                Some(Stopped(fault)) => fault.clone(),
+                None => self.store.data().guest.trap(&error),
+            },
+        })
+    }
+}
+
+fn wall() -> Fault {
+    Fault::Wall { waited_s: CALL_WALL.as_secs() }
+}
+
+/// Why a call did not come back.
+pub enum Interrupted {
+    Wall,
+    Failed(wasmtime::Error),
+}
+
+/// Runs a call into a component while the ticker ticks, for no longer than any call may take.
+pub async fn within<T>(call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Interrupted> {
+    let _ticking = Ticking::start();
+    match tokio::time::timeout(CALL_WALL, call).await {
+        Ok(outcome) => outcome.map_err(Interrupted::Failed),
+        Err(_) => Err(Interrupted::Wall),
+    }
+}
+
+/// Runs a short piece of work to its end from code that is not async, on a thread and runtime of its own.
+pub fn aside<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, String> {
+    let run = || -> Result<T, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(runtime.map_err(|error| format!("starting a runtime: {error}"))?.block_on(work))
+    };
+    std::thread::scope(|scope| {
+        let joined = scope.spawn(run).join();
+        joined.unwrap_or_else(|_| Err("the component engine panicked; this is a bug".to_owned()))
+    })
+}
