@@ -10,11 +10,12 @@ mod offsets;
 mod outline;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_broker::Broker;
 use millstream_client::{Client, ClientConfig, Cluster};
+use millstream_streams::StateDatabase;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -27,6 +28,10 @@ use crate::config::diagnostic::Report;
 use crate::config::pipeline::{self, Checked};
 use crate::connect::Target;
 use crate::pipeline::PipelineRun;
+
+/// Where queries keep their state, inside the node's directory, and what of it may be in memory.
+const STATE_DIRECTORY: &str = "streams";
+const STATE_MEMORY_BYTES: u64 = 256 << 20;
 
 /// Most pipelines on one node.
 const PIPELINES_MAX: usize = 1000;
@@ -77,6 +82,9 @@ struct Inner {
     /// Where pipelines without a cluster of their own run.
     home: Option<Cluster>,
     store: Option<Store>,
+    /// Where queries keep state that does not fit into memory, opened by the first pipeline that starts.
+    state_directory: Option<PathBuf>,
+    state: parking_lot::Mutex<Option<StateDatabase>>,
     /// One change at a time.
     changing: Mutex<()>,
     entries: RwLock<BTreeMap<String, Entry>>,
@@ -85,20 +93,20 @@ struct Inner {
 impl Default for Pipelines {
     /// No pipelines, and no place for any.
     fn default() -> Self {
-        Self::with(None, None)
+        Self::with(None, None, None)
     }
 }
 
 impl Pipelines {
-    fn with(home: Option<Cluster>, store: Option<Store>) -> Self {
-        let (changing, entries) = (Mutex::default(), RwLock::default());
-        Self { inner: Arc::new(Inner { home, store, changing, entries }) }
+    fn with(home: Option<Cluster>, store: Option<Store>, state_directory: Option<PathBuf>) -> Self {
+        let (state, changing, entries) = Default::default();
+        Self { inner: Arc::new(Inner { home, store, state_directory, state, changing, entries }) }
     }
 
     /// The pipelines that are stored in the node's directory; [`Pipelines::start_stored`] starts them.
     pub fn on(broker: &Broker, directory: &Path) -> Result<Self, StoreError> {
         let store = Store::open(directory.join("pipelines"))?;
-        Ok(Self::with(Some(Cluster::Local(broker.local())), Some(store)))
+        Ok(Self::with(Some(Cluster::Local(broker.local())), Some(store), Some(directory.join(STATE_DIRECTORY))))
     }
 
     /// Shows one run that somebody else started and will stop: its tasks can be paused and restarted, and what changes
@@ -317,7 +325,8 @@ impl Pipelines {
             }
         };
         let client = Client::connect(cluster, ClientConfig::default()).await.map_err(Refusal::failed)?;
-        let started = PipelineRun::start(client, checked, false).await;
+        let state = self.state().map_err(Refusal::failed)?;
+        let started = PipelineRun::start(client, checked, false, state).await;
         let (run, warnings) = started.map_err(Refusal::failed)?;
         for (node, target) in &bundle.targets {
             // A name that is gone is no reason not to start.
@@ -326,6 +335,16 @@ impl Pipelines {
             }
         }
         Ok((Arc::new(run), warnings))
+    }
+
+    /// The node's one state database.
+    fn state(&self) -> Result<Option<StateDatabase>, millstream_streams::StoreError> {
+        let Some(directory) = &self.inner.state_directory else { return Ok(None) };
+        let mut state = self.inner.state.lock();
+        if state.is_none() {
+            *state = Some(StateDatabase::open(directory, STATE_MEMORY_BYTES)?);
+        }
+        Ok(state.clone())
     }
 
     fn run(&self, name: &str) -> Result<Arc<PipelineRun>, Refusal> {

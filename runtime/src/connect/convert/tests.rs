@@ -42,14 +42,21 @@ fn plain_fields_are_told_from_expressions() {
 #[test]
 fn templates_name_the_topic_of_each_record() {
     let fill_in = |template: &str, value: &str| match Target::parse(template) {
-        Ok(Target::Template(pieces)) => fill(&pieces, Some(value.as_bytes())),
+        Ok(Target::Template(pieces)) => {
+            let mut builder = BatchBuilder::new();
+            builder.push_header("origin", Some(b"shop"));
+            builder.push(None, Some(value.as_bytes()), None);
+            let batch = builder.finish();
+            fill(&pieces, batch.row(0).unwrap())
+        }
         Ok(Target::Topic(topic)) => Ok(topic),
         Err(error) => Err(error.to_string()),
     };
     let value = r#"{"schema":"public","table":"orders","bad":"a b"}"#;
     assert_eq!(fill_in("db.{schema}.{table}", value).as_deref(), Ok("db.public.orders"));
+    assert_eq!(fill_in("{origin}.{table}", value).as_deref(), Ok("shop.orders"));
     assert_eq!(fill_in("plain", value).as_deref(), Ok("plain"));
-    assert_eq!(fill_in("{none}", value), Err("to: the record has no field `none`".to_owned()));
+    assert_eq!(fill_in("{none}", value), Err("to: the record has no header or field `none`".to_owned()));
     assert_eq!(fill_in("x-{bad}", value), Err("to: `x-a b` is no topic name".to_owned()));
     assert!(fill_in("{open", value).is_err());
     assert!(fill_in("clo}se", value).is_err());
