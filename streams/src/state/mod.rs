@@ -6,13 +6,11 @@
 pub(crate) mod encoding;
 
 mod column;
-#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
+pub(crate) use column::Encoded;
 pub(crate) mod key;
 #[cfg(test)]
 mod random;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
 pub(crate) mod row;
-#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod table;
 
 use crate::exec::QueryError;
