@@ -7,15 +7,13 @@
 pub(crate) mod encoding;
 
 mod column;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
+pub(crate) use column::Encoded;
 pub(crate) mod key;
 mod memory;
 #[cfg(test)]
 mod random;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
 pub(crate) mod row;
 pub(crate) mod store;
-#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod table;
 
 use std::sync::Arc;
