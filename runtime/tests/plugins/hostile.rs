@@ -1,7 +1,12 @@
 //! Components that loop for ever, eat memory, panic or answer nonsense: each is stopped with a named error.
 
 use std::fs;
+use std::path::Path;
 
+use millstream::plugin::{Grants, find};
+use millstream_sdk::plugin::{Plugin, Surroundings};
+use millstream_sdk::record::BatchBuilder;
+use serde_json::json;
 use tempfile::tempdir;
 
 use super::misbehaving;
@@ -34,5 +39,37 @@ fn each_is_stopped_with_a_named_error() {
         let told = failure(act, allow);
         assert!(told.contains("plugin misbehaving (pipeline bad, node in)"), "{act}: {told}");
         assert!(told.contains(message), "{act}: {told}");
+    }
+}
+
+/// Each rule of an answer, broken by itself. Called directly: a pipeline would take seconds for each.
+#[tokio::test]
+async fn an_answer_that_breaks_a_rule_is_named() {
+    let name = misbehaving().display().to_string();
+    let plugin = find(&name, Path::new("/"), &Grants::default()).unwrap();
+    let mut batch = BatchBuilder::new();
+    batch.push(None, Some(b"{}"), None);
+    let batch = batch.finish();
+    for (act, message) in [
+        ("ends-short", "values: rows end at 1 of 2 bytes"),
+        ("nulls-short", "values: a null bitmap of 0 bytes for 1 rows"),
+        ("keys-long", "keys: 2 rows where the batch has 1"),
+        ("times-short", "timestamps: 0 rows where the batch has 1"),
+        ("name-bytes", "header names: row 0 is not UTF-8"),
+        ("header-rows", "headers: 2 rows where the batch has 1"),
+        ("origins-short", "0 origins for 1 records"),
+        ("origins-range", "origin row 1 of 1"),
+        ("rejected-range", "rejected row 1 of 1"),
+        ("rejected-origin", "row 0 is both rejected and an origin"),
+        ("verdicts-short", "0 bytes of verdicts for 1 rows"),
+        ("verdict-rejected", "row 0 is both kept and rejected"),
+    ] {
+        let at = Surroundings { pipeline: "p".to_owned(), node: "n".to_owned(), ..Surroundings::default() };
+        let mut transform = plugin.transform(&json!({ "act": act }), &at).unwrap();
+        let answer = transform.apply(&batch).await.unwrap();
+        let reasons: Vec<&str> = answer.rejected.iter().map(|rejection| rejection.reason.as_str()).collect();
+        let expected =
+            format!("plugin misbehaving (pipeline p, node n), transforming: gave a bad answer: {message}");
+        assert_eq!(reasons, [expected], "{act}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod hostile;
+mod network;
 mod pipelines;
 
 use std::path::{Path, PathBuf};

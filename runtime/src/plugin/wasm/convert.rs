@@ -144,3 +144,34 @@ pub fn check_origins(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(row: u32) -> types::Rejection {
+        types::Rejection { row, reason: "no".to_owned() }
+    }
+
+    #[test]
+    fn rows_of_an_answer_must_rise_and_be_in_range() {
+        assert_eq!(lift_rejections(vec![rejection(0), rejection(2)], 3).unwrap().len(), 2);
+        for rows in [vec![2, 1], vec![1, 1], vec![3]] {
+            assert!(lift_rejections(rows.into_iter().map(rejection).collect(), 3).is_err());
+        }
+        assert_eq!(check_origins(&[0, 0, 2], 3, 3, &[]), Ok(()));
+        for (origins, records) in [(&[1, 0][..], 2), (&[0, 3], 2), (&[0], 2)] {
+            assert!(check_origins(origins, records, 3, &[]).is_err(), "{origins:?}");
+        }
+    }
+
+    #[test]
+    fn calls_are_cut_where_they_grow_too_large() {
+        let mut builder = millstream_sdk::record::BatchBuilder::new();
+        for bytes in [100, CALL_BYTES, 10, 10] {
+            builder.push(None, Some(&vec![b'x'; bytes]), None);
+        }
+        assert_eq!(pieces(&builder.finish()), [(0, 1), (1, 2), (2, 4)]);
+        assert_eq!(pieces(&Batch::default()), []);
+    }
+}

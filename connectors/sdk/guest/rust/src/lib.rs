@@ -47,7 +47,6 @@ pub use plugin::{
 
 /// What the contract's file becomes; [`export!`] needs its names.
 #[doc(hidden)]
-#[expect(missing_docs, reason = "generated")]
 #[allow(clippy::all, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({

@@ -188,6 +188,12 @@ impl Transformed {
         Transformed { parts: exports::transform::Transformed { output, rejected: Vec::new() } }
     }
 
+    /// An answer as the contract has it, for tests of what the host does about bad ones.
+    #[doc(hidden)]
+    pub fn from_parts(parts: exports::transform::Transformed) -> Transformed {
+        Transformed { parts }
+    }
+
     /// Zero or more records from each record: `edit` appends them to the builder, or gives a reason why it cannot.
     pub fn edit(
         records: &Batch,

@@ -1,5 +1,7 @@
 //! A plugin for tests: what it does well or badly is chosen by its configuration.
 
+mod nonsense;
+
 use millstream_guest::{
     Batch, BatchBuilder, Description, Error, Nothing, Place, Plugin, Transform, Transformed, export,
 };
@@ -49,9 +51,10 @@ impl Transform for Misbehaving {
                 out.push_with(record.key, record.timestamp_ms, |to| serde_json::to_writer(to, &value))
                     .map_err(|error| error.to_string())
             })),
-            _ => Ok(Transformed::keep(records, |record| {
+            "keep" => Ok(Transformed::keep(records, |record| {
                 record.value.is_some_and(|value| value.contains(&b'7'))
             })),
+            nonsense => nonsense::answer(nonsense, records.len()),
         }
     }
 }
