@@ -12,6 +12,7 @@ use millstream_client::admin::{AdminError, OffsetSpec};
 use millstream_client::{Client, Isolation, TopicPartition};
 use millstream_streams::{
     Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, QueryState, QueryStatus,
+    StateDatabase,
 };
 use serde_json::{Value, json};
 
@@ -65,13 +66,15 @@ pub struct PipelineRun {
 }
 
 impl PipelineRun {
-    /// Creates missing topics and starts every task. Warnings are about topics that differ from the file.
+    /// Creates missing topics and starts every task; `state` is where queries keep what does not fit into memory. Warnings are
+    /// about topics that differ from the file.
     pub async fn start(
         client: Client,
         checked: &Checked,
         until_done: bool,
+        state: Option<StateDatabase>,
     ) -> Result<(Self, Vec<String>), StartError> {
-        Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done).await
+        Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done, state).await
     }
 
     /// As [`PipelineRun::start`], with other sources and sinks than the file's.
@@ -80,9 +83,10 @@ impl PipelineRun {
         checked: &Checked,
         mut declaration: Declaration,
         until_done: bool,
+        state: Option<StateDatabase>,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
-        let mut engine = EngineConfig::default();
+        let mut engine = EngineConfig { state, ..EngineConfig::default() };
         if until_done {
             // Nobody waits for a quiet partition: the end of the run closes what is open, and until then the
             // result must not depend on how fast anything went.

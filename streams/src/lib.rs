@@ -16,3 +16,4 @@ pub use exec::{
     QueryState, QueryStatus, StartError,
 };
 pub use plan::{Plan, PlanContext, Program, QueryPlan, TopicNeed};
+pub use state::store::{StateDatabase, StoreError};

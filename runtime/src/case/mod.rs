@@ -104,7 +104,7 @@ async fn run_on(broker: &Broker, checked: &Checked, case: &Case) -> Result<Vec<D
     let kept: BTreeMap<String, Kept> =
         checked.pipeline.sinks.iter().map(|sink| (sink.name.clone(), Kept::default())).collect();
     let declaration = stand_in(checked, case, clock_ms, &kept)?;
-    let run = PipelineRun::start_as(client.clone(), checked, declaration, true).await;
+    let run = PipelineRun::start_as(client.clone(), checked, declaration, true, None).await;
     let (run, _) = run.map_err(|error| error.to_string())?;
     let finished = run.finish().await;
     run.stop().await;

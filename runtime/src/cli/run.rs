@@ -4,12 +4,13 @@ mod progress;
 mod summary;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_broker::Config;
 use millstream_client::{Client, ClientConfig, Cluster};
+use millstream_streams::StateDatabase;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -25,6 +26,9 @@ use crate::http::{self, HttpServer, Resources};
 use crate::node::Node;
 use crate::pipeline::PipelineRun;
 use progress::ProgressLine;
+
+/// Where queries keep their state, inside the data directory.
+const STATE_DIRECTORY: &str = "streams";
 
 /// Where the embedded node keeps its data, beside the pipeline file.
 const DATA_DIRECTORY: &str = ".millstream";
@@ -51,7 +55,8 @@ pub struct Arguments {
     /// Exit once bounded sources are drained, queries have caught up and sinks have committed.
     #[arg(long)]
     until_done: bool,
-    /// Where the embedded node keeps its data; .millstream beside the file without it.
+    /// Where the embedded node keeps its data, .millstream beside the file without it; with a cluster elsewhere, where
+    /// queries keep state that does not fit into memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where Kafka clients reach the embedded node; port 0 picks a free one. 127.0.0.1:9092 if that is free.
@@ -60,6 +65,9 @@ pub struct Arguments {
     /// Where the HTTP server listens; port 0 picks a free one. 127.0.0.1:8083 if that is free.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Memory for the state of all queries together; the rest is in the data directory.
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    state_memory_bytes: u64,
     /// A value for ${NAME} and !env NAME in the files; wins over the environment.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -100,7 +108,8 @@ async fn run_pipeline(
 ) -> Result<(), Failure> {
     let client = host.connect().await?;
     let started = Instant::now();
-    let started_run = PipelineRun::start(client, checked, arguments.until_done).await;
+    let state = host.state(arguments.state_memory_bytes)?;
+    let started_run = PipelineRun::start(client, checked, arguments.until_done, state).await;
     let (run, warnings) = started_run.map_err(Failure::failed)?;
     warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     let ended = wait_for_end(&run, arguments.until_done, stop, snapshot, output).await;
@@ -163,22 +172,21 @@ async fn wait_for_end(
 /// Where the pipeline runs: a node in this process, or a cluster elsewhere and an HTTP server here.
 enum Host {
     Embedded(Box<Node>),
-    Elsewhere { addresses: Vec<String>, http: HttpServer },
+    Elsewhere { addresses: Vec<String>, http: HttpServer, data: Option<PathBuf> },
 }
 
 impl Host {
     async fn start(arguments: &Arguments, checked: &Checked, resources: Resources) -> Result<Self, Failure> {
         let http_address = arguments.http.unwrap_or_else(|| free_or_any(HTTP_ADDRESS));
         if let pipeline::Cluster::Bootstrap(addresses) = &checked.pipeline.cluster {
-            if arguments.data.is_some() || arguments.kafka.is_some() {
-                let reason =
-                    "--data and --kafka are for the embedded node, and this pipeline names a cluster";
+            if arguments.kafka.is_some() {
+                let reason = "--kafka is for the embedded node, and this pipeline names a cluster";
                 return Err(Failure::bad_input(reason));
             }
             let http = http::serve(http_address, resources).await;
             let http =
                 http.map_err(|error| Failure::failed(format!("listening on {http_address}: {error}")))?;
-            return Ok(Self::Elsewhere { addresses: addresses.clone(), http });
+            return Ok(Self::Elsewhere { addresses: addresses.clone(), http, data: arguments.data.clone() });
         }
         let config = embedded_config(arguments, checked)?;
         let node = Node::start(config, http_address, resources).await.map_err(Failure::failed)?;
@@ -196,7 +204,7 @@ impl Host {
     fn ready_line(&self) -> String {
         match self {
             Self::Embedded(node) => node.ready_line(),
-            Self::Elsewhere { addresses, http } => {
+            Self::Elsewhere { addresses, http, .. } => {
                 let kafka = addresses.join(",");
                 format!("millstream ready kafka={kafka} http={} pg=- node=- data=-", http.address())
             }
@@ -204,11 +212,21 @@ impl Host {
     }
 
     /// The embedded node's data directory.
-    fn data(&self) -> Option<&std::path::Path> {
+    fn data(&self) -> Option<&Path> {
         match self {
             Self::Embedded(node) => Some(node.directory()),
             Self::Elsewhere { .. } => None,
         }
+    }
+
+    /// Where queries keep state that does not fit into memory; `None` if there is no directory for it.
+    fn state(&self, memory_bytes: u64) -> Result<Option<StateDatabase>, Failure> {
+        let directory = match self {
+            Self::Embedded(node) => Some(node.directory()),
+            Self::Elsewhere { data, .. } => data.as_deref(),
+        };
+        let open = |directory: &Path| StateDatabase::open(&directory.join(STATE_DIRECTORY), memory_bytes);
+        directory.map(open).transpose().map_err(Failure::failed)
     }
 
     async fn stop(self) {

@@ -22,6 +22,7 @@ const TWICE: &[&str] = &[
     "r-efi",
     "rand",
     "rand_core",
+    "spin",
     "syn",
 ];
 

@@ -15,6 +15,10 @@ use super::status::{QueryState, QueryStatus, StatusCells};
 use super::task::{self, Finish, Orders, TaskConfig};
 use crate::plan::{Plan, QueryPlan};
 use crate::sql::catalog::{ChangeMode, Relation};
+use crate::state::store::StateDatabase;
+
+/// Only whole segments are compacted.
+const CHANGELOG_SEGMENT_BYTES: &str = "67108864";
 
 /// What to do with a record that cannot be read as the relation declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,9 @@ pub struct EngineConfig {
     pub replication_factor: i16,
     /// Partitions of topics that the engine creates and that nothing else decides; −1 leaves it to the cluster.
     pub default_partitions: i32,
+    /// Where state is kept that does not fit into memory, and from where a start goes on. `None`: memory alone, and a start
+    /// reads the whole changelogs.
+    pub state: Option<StateDatabase>,
 }
 
 impl Default for EngineConfig {
@@ -53,6 +60,7 @@ impl Default for EngineConfig {
             restart_backoff_max: Duration::from_secs(10),
             replication_factor: -1,
             default_partitions: -1,
+            state: None,
         }
     }
 }
@@ -205,6 +213,7 @@ async fn supervise(
         commit_interval: config.commit_interval,
         idle_timeout: config.idle_timeout,
         bad_records: config.bad_records,
+        state: config.state.clone(),
     };
     let mut backoff = config.restart_backoff;
     loop {
@@ -248,6 +257,10 @@ async fn create_topics(client: &Client, config: &EngineConfig, query: &QueryPlan
     }
     for topic in query.internal_topics() {
         let changelog = new_topic(config, &topic, Some(1)).config("cleanup.policy", "compact");
+        // Compaction should keep up with state that changes often: a start reads what it has left.
+        let changelog = changelog
+            .config("min.cleanable.dirty.ratio", "0.1")
+            .config("segment.bytes", CHANGELOG_SEGMENT_BYTES);
         ensure(&admin, query, changelog).await?;
     }
     Ok(())

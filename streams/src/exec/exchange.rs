@@ -1,5 +1,7 @@
 //! Exchange: rows to the workers that own their keys.
 
+use std::ops::Range;
+
 use datafusion::arrow::array::UInt32Array;
 
 use super::QueryError;
@@ -11,8 +13,15 @@ use crate::state::key::{VIRTUAL_NODES, virtual_nodes};
 const STEP: &str = "the columns of an exchange";
 
 /// The worker that owns a virtual node.
-pub(crate) fn owner(virtual_node: u8, workers: usize) -> usize {
+fn owner(virtual_node: u8, workers: usize) -> usize {
     usize::from(virtual_node % VIRTUAL_NODES) * workers / usize::from(VIRTUAL_NODES)
+}
+
+/// The virtual nodes that a worker owns.
+pub(crate) fn owned(worker: usize, workers: usize) -> Range<u8> {
+    let nodes = usize::from(VIRTUAL_NODES);
+    let first = |worker: usize| (worker * nodes).div_ceil(workers.max(1)).min(nodes) as u8;
+    first(worker)..first(worker + 1)
 }
 
 /// The rows for each worker that gets any, each in the order they came in.
@@ -55,4 +64,17 @@ fn parted_kinds(rows: &Rows, owners: &[usize]) -> Option<Rows> {
         }
     }
     Some(Rows { watermarks: rows.watermarks.clone(), ..Rows::changes(rows.batch.clone(), &kinds) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_owns_the_virtual_nodes_that_are_sent_to_it() {
+        for workers in 1..=128 {
+            let receives = |node| (0..workers).find(|worker| owned(*worker, workers).contains(&node));
+            assert!((0..VIRTUAL_NODES).all(|node| receives(node) == Some(owner(node, workers))), "{workers}");
+        }
+    }
 }

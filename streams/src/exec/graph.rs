@@ -4,14 +4,20 @@
 //! the order of the sending workers. So what a round gives never depends on which worker is quicker.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::QueryError;
 use super::encode::OutputRows;
-use super::exchange::owner;
+use super::exchange::owned;
 use super::link::{Change, Piece};
 use super::worker::{Gave, Job, Layout, Mail, Phase, Worker};
 use crate::plan::{NodeId, QueryPlan, Step};
+use crate::state::Persistent;
+use crate::state::store::{ColdTable, QueryStore};
+
+/// Rows that a table takes back at a time.
+const RESTORED_ROWS: usize = 8_192;
 
 /// Bytes of a state key before the step's own: node and table.
 const STATE_PREFIX: usize = 3;
@@ -38,7 +44,7 @@ impl Dataflow {
     /// Takes back the committed state, and where the sources' event time was: per source, partitions and what was closed.
     pub fn restore(
         &mut self,
-        entries: &[(&[u8], &[u8])],
+        store: &QueryStore,
         times: &[(NodeId, BTreeMap<i32, i64>, i64)],
     ) -> Result<(), QueryError> {
         let workers = self.workers.len();
@@ -46,12 +52,14 @@ impl Dataflow {
             let Some(number) = self.layout.plan.graph.state_number(node) else { continue };
             for (index, worker) in self.workers.iter_mut().enumerate() {
                 for (table, state) in worker.tables(node) {
-                    let prefix = [number.to_be_bytes()[0], number.to_be_bytes()[1], table];
-                    let mut owned = entries.iter().filter_map(|(key, value)| {
-                        let rest = key.strip_prefix(&prefix)?;
-                        (owner(*rest.first()?, workers) == index).then_some((rest, *value))
-                    });
-                    state.restore(&mut owned)?;
+                    let owned = || store.table(number, table, owned(index, workers));
+                    let is_attached = match store.budget() {
+                        Some(budget) => state.attach(owned(), budget)?,
+                        None => false,
+                    };
+                    if !is_attached {
+                        restore(state, &owned())?;
+                    }
                 }
             }
         }
@@ -135,6 +143,16 @@ impl Dataflow {
         Ok(changes)
     }
 
+    /// What `changes` gave is committed, and in the store.
+    pub fn committed(&mut self) -> Result<(), QueryError> {
+        for worker in &mut self.workers {
+            for node in 0..self.layout.levels.len() {
+                worker.tables(node).into_iter().try_for_each(|(_, state)| state.committed())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Buffers that were written and may be used again.
     pub fn recycle(&mut self, mut rows: OutputRows) {
         rows.clear();
@@ -165,6 +183,20 @@ impl Dataflow {
             shown[id] = operator.map_or(0, |operator| operator.output_watermark(&inputs));
         }
         behind
+    }
+}
+
+/// Gives a table that is in memory alone all its rows, some at a time.
+fn restore(state: &mut dyn Persistent, table: &ColdTable) -> Result<(), QueryError> {
+    let mut behind: Option<Vec<u8>> = None;
+    loop {
+        let from = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = table.range(from, Bound::Unbounded, RESTORED_ROWS)?;
+        state.restore(&mut rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
+        match rows.into_iter().nth(RESTORED_ROWS - 1) {
+            Some((last, _)) => behind = Some(last),
+            None => return Ok(()),
+        }
     }
 }
 

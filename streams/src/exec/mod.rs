@@ -31,6 +31,7 @@ use datafusion::common::DataFusionError;
 
 use crate::format::FormatError;
 use crate::state::encoding::DecodeError;
+use crate::state::store::StoreError;
 
 /// Why a task stopped. It starts again from its last commit, unless it was fenced or stopped on purpose.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,8 @@ pub enum QueryError {
     State { topic: String, reason: String },
     #[error("restore positions of group `{group}`: the text \"{found}\" was not written by this program")]
     Position { group: String, found: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{attempt}: {reason}")]
     Cluster { attempt: String, reason: String },
     /// Another task has taken over: this one must not go on.

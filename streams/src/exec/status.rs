@@ -46,6 +46,8 @@ pub struct QueryStatus {
     pub watermark_ms: Option<i64>,
     /// Records of the input that are not read yet, over all partitions.
     pub lag_records: i64,
+    /// Records of the changelog that are not read yet, while the query starts.
+    pub restore_lag_records: i64,
     pub restarts: u64,
     pub last_error: Option<String>,
 }
@@ -62,6 +64,7 @@ pub(crate) struct StatusCells {
     pub commits: AtomicU64,
     pub watermark_us: AtomicI64,
     pub lag_records: AtomicI64,
+    pub restore_lag_records: AtomicI64,
     pub restarts: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
@@ -81,6 +84,7 @@ impl StatusCells {
             commits: AtomicU64::new(0),
             watermark_us: AtomicI64::new(BEGINNING),
             lag_records: AtomicI64::new(0),
+            restore_lag_records: AtomicI64::new(0),
             restarts: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }
@@ -107,6 +111,7 @@ impl StatusCells {
             commits: self.commits.load(Ordering::Relaxed),
             watermark_ms: (watermark_us != BEGINNING).then(|| watermark_us.div_euclid(1_000)),
             lag_records: self.lag_records.load(Ordering::Relaxed),
+            restore_lag_records: self.restore_lag_records.load(Ordering::Relaxed),
             restarts: self.restarts.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }

@@ -9,24 +9,29 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::QueryError;
 use super::engine::{BadRecords, InputEnds};
 use super::event_time::END;
 use super::graph::Dataflow;
-use super::link::{Link, Piece};
+use super::link::{self, Change, Link, Piece};
 use super::positions::Positions;
 use super::status::{QueryState, StatusCells};
 use super::worker::Gave;
 use crate::format::RowError;
 use crate::plan::{NodeId, QueryPlan};
+use crate::state::store::{QueryStore, StateDatabase, StoreError};
 
 /// A task looks up from its input at least this often: for stop, finish, and partitions gone idle.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Rows that one transaction may carry before it is committed early.
 const TRANSACTION_ROWS_MAX: u64 = 1_000_000;
+
+/// What is committed goes to the copy on disk at most this much later: so much of the changelog a start reads.
+const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the task is told to do. The newest word counts.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +51,8 @@ pub(crate) struct TaskConfig {
     pub commit_interval: Duration,
     pub idle_timeout: Option<Duration>,
     pub bad_records: BadRecords,
+    /// Where state is kept that does not fit into memory.
+    pub state: Option<StateDatabase>,
 }
 
 pub(crate) struct Task<'a> {
@@ -55,6 +62,11 @@ pub(crate) struct Task<'a> {
     link: &'a mut dyn Link,
     dataflow: Dataflow,
     positions: Positions,
+    /// The copy of the changelog on disk; without one, state is in memory alone.
+    store: Option<QueryStore>,
+    /// When what waits for the copy is written; `None` if nothing does.
+    store_due: Option<Instant>,
+    flush: Option<JoinHandle<Result<(), StoreError>>>,
     started: Instant,
     /// When the transaction with what was done since the last commit is due; `None` if nothing was done.
     commit_due: Option<Instant>,
@@ -82,7 +94,7 @@ pub(crate) async fn run(
     loop {
         let order = orders.borrow().clone();
         if order.stop {
-            return task.commit().await;
+            return task.close().await;
         }
         task.step().await?;
         if let Some(finish) = order.finish
@@ -96,6 +108,13 @@ pub(crate) async fn run(
     }
 }
 
+fn open_store(plan: &QueryPlan, config: &TaskConfig) -> Result<QueryStore, QueryError> {
+    match &config.state {
+        Some(database) if plan.is_stateful() => Ok(database.query(&plan.changelog_topic())?),
+        _ => Ok(QueryStore::in_memory()),
+    }
+}
+
 impl<'a> Task<'a> {
     async fn open(
         plan: &'a Arc<QueryPlan>,
@@ -106,15 +125,18 @@ impl<'a> Task<'a> {
         let started = Instant::now();
         let inputs = link.open().await?;
         let mut dataflow = Dataflow::new(plan.clone(), 1)?;
-        let entries = if plan.is_stateful() { link.changelog().await? } else { Default::default() };
-        let entries: Vec<(&[u8], &[u8])> =
-            entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+        let mut store = open_store(plan, config)?;
+        if plan.is_stateful() {
+            let left = |records| status.restore_lag_records.store(records, Ordering::Relaxed);
+            link.changelog(&mut store, &left).await?;
+        }
         let mut positions = Positions::restore(plan, config.idle_timeout, inputs)?;
-        dataflow.restore(&entries, &positions.times()).map_err(|error| QueryError::State {
+        dataflow.restore(&store, &positions.times()).map_err(|error| QueryError::State {
             topic: plan.changelog_topic(),
             reason: error.to_string(),
         })?;
         positions.note_drained();
+        let store = store.is_on_disk().then_some(store);
         let task = Task {
             plan,
             config,
@@ -122,6 +144,9 @@ impl<'a> Task<'a> {
             link,
             dataflow,
             positions,
+            store,
+            store_due: None,
+            flush: None,
             started,
             commit_due: None,
             rows_since_commit: 0,
@@ -147,7 +172,12 @@ impl<'a> Task<'a> {
             self.report();
         }
         let due = self.commit_due.is_some_and(|due| due <= Instant::now());
-        if due || self.rows_since_commit >= TRANSACTION_ROWS_MAX {
+        if self.store_due.is_some_and(|due| due <= Instant::now()) {
+            self.keep(Vec::new(), None).await?;
+        }
+        let presses =
+            self.store.as_ref().and_then(QueryStore::budget).is_some_and(|memory| memory.is_pressing());
+        if due || presses || self.rows_since_commit >= TRANSACTION_ROWS_MAX {
             self.commit().await?;
         }
         Ok(())
@@ -214,10 +244,52 @@ impl<'a> Task<'a> {
         let updates = self.dataflow.barrier()?;
         self.take(updates).await?;
         let changes = self.dataflow.changes()?;
-        self.link.commit(&changes, &self.positions.committed()).await?;
+        let position = self.link.commit(&changes, &self.positions.committed()).await?;
+        self.keep(changes, position).await?;
         self.status.commits.fetch_add(1, Ordering::Relaxed);
         self.commit_due = None;
         self.rows_since_commit = 0;
+        Ok(())
+    }
+
+    /// Hands what was just committed to the copy on disk, which is written now and then, beside the task's work.
+    async fn keep(&mut self, changes: Vec<Change>, position: Option<i64>) -> Result<(), QueryError> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let now = Instant::now();
+        if !changes.is_empty() {
+            self.store_due = self.store_due.or(Some(now + STORE_INTERVAL));
+        }
+        store.take(changes, position.unwrap_or(0));
+        self.dataflow.committed()?;
+        let is_full = store.is_full();
+        if !is_full && self.store_due.is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        if let Some(flush) = &mut self.flush {
+            if !is_full && !flush.is_finished() {
+                return Ok(());
+            }
+            let outcome = flush.await;
+            self.flush = None;
+            link::written(outcome)?;
+        }
+        if let Some(flush) = store.flush(link::now_ms()) {
+            self.flush = Some(tokio::task::spawn_blocking(|| flush.run()));
+        }
+        self.store_due = None;
+        Ok(())
+    }
+
+    /// A clean end leaves nothing to be read again.
+    async fn close(&mut self) -> Result<(), QueryError> {
+        self.commit().await?;
+        let Some(store) = &mut self.store else { return Ok(()) };
+        if let Some(flush) = self.flush.take() {
+            link::written(flush.await)?;
+        }
+        if let Some(flush) = store.flush(link::now_ms()) {
+            link::written(tokio::task::spawn_blocking(|| flush.run()).await)?;
+        }
         Ok(())
     }
 

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use millstream_client::{
-    Client, CommittedOffset, ConsumeError, Consumer, ConsumerConfig, Fetched, GroupMetadata, NewRecord,
-    Start, StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
+    Client, CommittedOffset, Consumer, ConsumerConfig, Delivery, GroupMetadata, NewRecord, Record, Start,
+    StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
 };
 
+use super::restore::{self, CHANGELOG_PARTITION};
 use super::{Change, InputPartition, Link, Piece, Position};
 use crate::exec::QueryError;
 use crate::exec::encode::OutputRows;
 use crate::plan::QueryPlan;
-
-/// The changelog has one partition: a query is one task.
-const CHANGELOG_PARTITION: i32 = 0;
-
-/// How long one poll of the changelog waits.
-const RESTORE_WAIT: Duration = Duration::from_millis(500);
+use crate::state::store::QueryStore;
 
 pub(crate) struct ClusterLink {
     client: Client,
@@ -109,6 +106,35 @@ impl Opened {
         }
         Ok(())
     }
+
+    /// Writes the changes of the state. Gives the delivery of the last.
+    async fn log(&mut self, topic: &str, changes: &[Change]) -> Result<Option<Delivery>, QueryError> {
+        let (Some(changelog), Some((last, others))) = (&self.changelog, changes.split_last()) else {
+            return Ok(None);
+        };
+        let failed = |error| QueryError::cluster("write the changelog", error);
+        if let Some((key, value)) = changes
+            .iter()
+            .find(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) > restore::CHANGE_BYTES_MAX)
+        {
+            let bytes = key.len() + value.as_ref().map_or(0, Vec::len);
+            return Err(QueryError::State { topic: topic.to_owned(), reason: restore::too_large(bytes) });
+        }
+        for (key, value) in others {
+            let record =
+                NewRecord { key: Some(key), value: value.as_deref(), headers: &[], timestamp_ms: None };
+            changelog.append(Some(CHANGELOG_PARTITION), record).await.map_err(failed)?;
+        }
+        let (key, value) = last;
+        let record = Record {
+            topic: topic.to_owned(),
+            partition: Some(CHANGELOG_PARTITION),
+            key: Some(Bytes::copy_from_slice(key)),
+            value: value.as_deref().map(Bytes::copy_from_slice),
+            ..Record::default()
+        };
+        self.producer.producer().send(record).await.map(Some).map_err(failed)
+    }
 }
 
 #[async_trait]
@@ -133,30 +159,12 @@ impl Link for ClusterLink {
         Ok(partitions)
     }
 
-    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError> {
-        let mut state = HashMap::new();
-        if !self.plan.is_stateful() {
-            return Ok(state);
-        }
-        let topic = self.plan.changelog_topic();
-        let failed =
-            |error: &dyn ToString| QueryError::cluster(format!("read topic `{topic}`"), error.to_string());
-        let place = TopicPartition::new(topic.as_str(), CHANGELOG_PARTITION);
-        let mut consumer = self.client.consumer(ConsumerConfig::default());
-        let ends =
-            consumer.end_offsets(std::slice::from_ref(&place)).await.map_err(|error| failed(&error))?;
-        let end = ends.first().copied().unwrap_or_default();
-        let start = StartAt { place: place.clone(), start: Start::Earliest };
-        consumer.assign(vec![start]).await.map_err(|error| failed(&error))?;
-        while consumer.position(&place).unwrap_or_default() < end {
-            if let Some(fetched) = consumer.poll(RESTORE_WAIT).await.map_err(|error| failed(&error))? {
-                restore(&fetched, &mut state).map_err(|error| failed(&error))?;
-                if fetched.next_offset >= end {
-                    break;
-                }
-            }
-        }
-        Ok(state)
+    async fn changelog(
+        &mut self,
+        store: &mut QueryStore,
+        left: &(dyn Fn(i64) + Sync),
+    ) -> Result<(), QueryError> {
+        restore::follow(&self.client, &self.plan.changelog_topic(), store, left).await
     }
 
     async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError> {
@@ -198,21 +206,17 @@ impl Link for ClusterLink {
         Ok(())
     }
 
-    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError> {
+    async fn commit(
+        &mut self,
+        changes: &[Change],
+        positions: &[Position],
+    ) -> Result<Option<i64>, QueryError> {
         let inputs = self.inputs.clone();
         let group = self.plan.group();
+        let topic = self.plan.changelog_topic();
         let opened = self.opened()?;
         opened.begin()?;
-        if let Some(changelog) = &opened.changelog {
-            for (key, value) in changes {
-                let record =
-                    NewRecord { key: Some(key), value: value.as_deref(), headers: &[], timestamp_ms: None };
-                changelog
-                    .append(Some(CHANGELOG_PARTITION), record)
-                    .await
-                    .map_err(|error| QueryError::cluster("write the changelog", error))?;
-            }
-        }
+        let last = opened.log(&topic, changes).await?;
         let offsets: Vec<(TopicPartition, CommittedOffset)> = positions
             .iter()
             .filter_map(|position| {
@@ -228,16 +232,9 @@ impl Link for ClusterLink {
             .map_err(|error| QueryError::cluster("commit positions", error))?;
         opened.producer.commit().await.map_err(|error| QueryError::cluster("commit", error))?;
         opened.in_transaction = false;
-        Ok(())
+        let Some(last) = last else { return Ok(None) };
+        // The transaction is through, and so is everything in it.
+        let written = last.wait().await.map_err(|error| QueryError::cluster("write the changelog", error))?;
+        Ok((written.offset >= 0).then(|| written.offset + 1))
     }
-}
-
-fn restore(fetched: &Fetched, state: &mut HashMap<Vec<u8>, Vec<u8>>) -> Result<(), ConsumeError> {
-    fetched.for_each(|record| {
-        let Some(key) = record.key else { return };
-        match record.value {
-            Some(value) => state.insert(key.to_vec(), value.to_vec()),
-            None => state.remove(key),
-        };
-    })
 }

@@ -4,17 +4,20 @@
 //! A trait, so that tests can stop a task at any step and look at what the cluster would have kept.
 
 mod cluster;
+mod restore;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use millstream_protocol::record_batch::Batch;
 
 pub(crate) use cluster::ClusterLink;
+pub(crate) use restore::{now_ms, written};
 
 use super::QueryError;
 use super::encode::OutputRows;
+pub(crate) use crate::state::Change;
+use crate::state::store::QueryStore;
 
 #[async_trait]
 pub(crate) trait Link: Send {
@@ -22,8 +25,13 @@ pub(crate) trait Link: Send {
     /// stands: topics in the order of the query's inputs, partitions numbered from 0 without gaps.
     async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError>;
 
-    /// The committed state: the last value of every key that is not gone. After `open`.
-    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError>;
+    /// Brings the store to the committed state: reads the changelog from where the store ends, or all of it. `left` is told
+    /// how many records are not read yet. After `open`.
+    async fn changelog(
+        &mut self,
+        store: &mut QueryStore,
+        left: &(dyn Fn(i64) + Sync),
+    ) -> Result<(), QueryError>;
 
     /// The next records of any partition, in offset order within each; `None` if there were none for `wait`.
     async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError>;
@@ -32,8 +40,10 @@ pub(crate) trait Link: Send {
     /// `keyless` stands for.
     async fn write(&mut self, output: usize, rows: &OutputRows, keyless: i32) -> Result<(), QueryError>;
 
-    /// Commits the transaction with the state's changes and the positions in it.
-    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError>;
+    /// Commits the transaction with the state's changes and the positions in it. Gives the changelog's offset behind the last
+    /// change, if it is known.
+    async fn commit(&mut self, changes: &[Change], positions: &[Position])
+    -> Result<Option<i64>, QueryError>;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +73,6 @@ pub(crate) struct Piece {
     /// Offset behind the last record that can be read now.
     pub end_offset: i64,
 }
-
-/// A key of the state and its new value; `None` if it is gone.
-pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {

@@ -7,6 +7,8 @@ mod scenario;
 use model::Disturbance;
 use scenario::Scenario;
 
+use crate::state::store::StateDatabase;
+
 fn scenarios() -> Vec<Scenario> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -56,6 +58,26 @@ async fn results_survive_two_crashes() {
         for step in (0..steps).step_by(5) {
             for second in (step + 1..steps).step_by(7) {
                 scenario.run(&Disturbance::shaken(3).crashing_at(step, Some(second))).await;
+            }
+        }
+    }
+}
+
+/// With a copy of the changelog on disk, and memory for no row that is not in use; the task is stopped now and then, and
+/// its successor goes on from the copy.
+#[tokio::test]
+async fn results_do_not_depend_on_where_state_is() {
+    for scenario in scenarios() {
+        for seed in 1..4 {
+            let run = async |crash: Option<usize>| {
+                let directory = tempfile::tempdir().expect("a directory");
+                let database = StateDatabase::without_memory(directory.path());
+                let disturbance = Disturbance::shaken(seed).with_database(database);
+                scenario.run(&disturbance.crashing_at(crash.unwrap_or(usize::MAX), None)).await
+            };
+            let steps = run(None).await;
+            for step in (seed as usize % 7..steps).step_by(11) {
+                run(Some(step)).await;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A cluster that keeps what was committed and nothing else, and that can end a task at any step.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use millstream_protocol::record_batch::{Batch, BatchBuilder};
 
 use crate::exec::QueryError;
 use crate::exec::encode::OutputRows;
-use crate::exec::link::{Change, InputPartition, Link, Piece, Position};
+use crate::exec::link::{Change, InputPartition, Link, Piece, Position, now_ms};
 use crate::plan::QueryPlan;
+use crate::state::store::{Changelog, QueryStore, StateDatabase, Verdict};
 
 /// Key and value; without a value the key is taken back.
 pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
@@ -23,20 +24,31 @@ pub struct Disturbance {
     /// 0 for whole partitions at a time; otherwise the seed of how input is cut, and in which order it comes.
     seed: u64,
     crashes: Vec<usize>,
+    /// Where state is kept that memory has no room for.
+    database: Option<StateDatabase>,
 }
 
 impl Disturbance {
     pub fn none() -> Disturbance {
-        Disturbance { seed: 0, crashes: Vec::new() }
+        Disturbance { seed: 0, crashes: Vec::new(), database: None }
     }
 
     pub fn shaken(seed: u64) -> Disturbance {
-        Disturbance { seed, crashes: Vec::new() }
+        Disturbance { seed, crashes: Vec::new(), database: None }
     }
 
     pub fn crashing_at(mut self, first: usize, second: Option<usize>) -> Disturbance {
         self.crashes = [Some(first), second].into_iter().flatten().collect();
         self
+    }
+
+    pub fn with_database(mut self, database: StateDatabase) -> Disturbance {
+        self.database = Some(database);
+        self
+    }
+
+    pub fn database(&self) -> Option<StateDatabase> {
+        self.database.clone()
     }
 
     pub fn commit_interval(&self) -> Duration {
@@ -58,7 +70,7 @@ pub struct Model {
 struct Committed {
     epoch: u64,
     positions: BTreeMap<(String, i32), Position>,
-    state: HashMap<Vec<u8>, Vec<u8>>,
+    changelog: Vec<Change>,
 }
 
 pub struct ModelLink {
@@ -147,10 +159,23 @@ impl Link for ModelLink {
         Ok(inputs)
     }
 
-    async fn changelog(&mut self) -> Result<HashMap<Vec<u8>, Vec<u8>>, QueryError> {
+    async fn changelog(
+        &mut self,
+        store: &mut QueryStore,
+        _left: &(dyn Fn(i64) + Sync),
+    ) -> Result<(), QueryError> {
         self.step("restore")?;
         let model = self.model.lock().expect("the model is not poisoned");
-        Ok(model.queries[self.plan.name()].state.clone())
+        let log = &model.queries[self.plan.name()].changelog;
+        let end_offset = log.len() as i64;
+        let changelog =
+            Changelog { topic_id: [1; 16], first_offset: 0, end_offset, tombstones_kept_ms: 86_400_000 };
+        let start = match store.begin(&changelog, now_ms())? {
+            Verdict::Follow(offset) => offset,
+            Verdict::StartOver(_) => 0,
+        };
+        store.take(log[start as usize..].iter().cloned(), end_offset);
+        Ok(())
     }
 
     async fn poll(&mut self, _wait: Duration) -> Result<Option<Piece>, QueryError> {
@@ -174,7 +199,12 @@ impl Link for ModelLink {
         Ok(())
     }
 
-    async fn commit(&mut self, changes: &[Change], positions: &[Position]) -> Result<(), QueryError> {
+    async fn commit(
+        &mut self,
+        changes: &[Change],
+        positions: &[Position],
+    ) -> Result<Option<i64>, QueryError> {
+        let position;
         self.step("before the commit")?;
         {
             let mut model = self.model.lock().expect("the model is not poisoned");
@@ -183,12 +213,8 @@ impl Link for ModelLink {
             if committed.epoch != self.epoch {
                 return Err(QueryError::Fenced { reason: "a newer task has opened".to_owned() });
             }
-            for (key, value) in changes {
-                match value {
-                    Some(value) => committed.state.insert(key.clone(), value.clone()),
-                    None => committed.state.remove(key),
-                };
-            }
+            committed.changelog.extend_from_slice(changes);
+            position = committed.changelog.len() as i64;
             for position in positions {
                 let topic = self.plan.input_topics()[position.input].to_owned();
                 committed.positions.insert((topic, position.partition), position.clone());
@@ -198,13 +224,22 @@ impl Link for ModelLink {
                 model.topics.entry((topic, 0)).or_default().push(record);
             }
         }
-        self.step("after the commit")
+        self.step("after the commit")?;
+        Ok(Some(position))
     }
 }
 
 impl Model {
     /// How many keys of state a query has committed.
     pub fn state_keys(&self, query: &str) -> usize {
-        self.queries.get(query).map_or(0, |committed| committed.state.len())
+        let mut live = BTreeSet::new();
+        for (key, value) in self.queries.get(query).into_iter().flat_map(|committed| &committed.changelog) {
+            if value.is_some() {
+                live.insert(key)
+            } else {
+                live.remove(key)
+            };
+        }
+        live.len()
     }
 }

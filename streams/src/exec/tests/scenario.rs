@@ -166,6 +166,7 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
         commit_interval: how.commit_interval(),
         idle_timeout: None,
         bad_records: BadRecords::Skip,
+        state: how.database(),
     };
     let orders = Orders { stop: false, finish: Some(Finish { number: 1, ends: Arc::new(ends) }) };
     let (orders_sender, orders) = watch::channel(orders);
