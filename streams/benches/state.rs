@@ -1,7 +1,7 @@
 //! State that is larger than memory, topic to topic with exactly-once on, broker in the same process:
 //! `cargo bench -p millstream-streams --bench state`.
 //!
-//! One process after the other works in one directory: the first fills a table with keys until its state has the asked
+//! One process after the other works in one directory: the first gives an aggregate new keys until its state has the asked
 //! size, and ends without a word, as by kill -9; the second starts, is given one more record, and says how long it took
 //! until the result could be read. Then the rates with two commit intervals, from an empty state.
 //! Numbers as arguments: mebibytes of state (1024), mebibytes of memory for it (256).
@@ -24,8 +24,8 @@ const PADDING: usize = 960;
 
 const PARTITIONS: i32 = 4;
 
-const QUERY: &str = "CREATE TABLE profiles (id TEXT, name TEXT, note TEXT) WITH (key = 'id');
-    CREATE TABLE out AS SELECT id, name, note FROM profiles WHERE name <> 'nobody';";
+const QUERY: &str = "CREATE STREAM profiles (id TEXT, name TEXT, note TEXT) WITH (key = 'id');
+    CREATE TABLE out AS SELECT id, count(*) AS n, max(note) AS note FROM profiles GROUP BY id;";
 
 fn main() -> Result<(), Anything> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -75,9 +75,10 @@ async fn stage_of(stage: &str, folder: &Path, state: u64, memory: u64) -> Result
             ))?;
             // Longer than committed state waits to be written.
             tokio::time::sleep(Duration::from_secs(2)).await;
-            rustix_exit();
+            // As kill -9: nothing is closed, nothing is said.
+            std::process::abort();
         }
-        _ => {
+        "resume" => {
             let end = node.end("out").await?;
             node.produce(0..1).await?;
             node.reads("out", &end).await?;
@@ -89,13 +90,9 @@ async fn stage_of(stage: &str, folder: &Path, state: u64, memory: u64) -> Result
             ))?;
             queries.stop().await;
         }
+        other => return Err(format!("there is no stage {other}").into()),
     }
     Ok(())
-}
-
-/// As kill -9: nothing is closed, nothing is said.
-fn rustix_exit() {
-    std::process::abort();
 }
 
 async fn rate(folder: &Path, commit_interval: Duration, memory: u64) -> Result<f64, Anything> {

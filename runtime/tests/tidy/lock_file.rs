@@ -26,6 +26,7 @@ const TWICE: &[&str] = &[
     "rand",
     "rand_core",
     "sha2",
+    "spin",
     "syn",
     "windows-sys",
     "windows-targets",

@@ -172,6 +172,9 @@ impl<'a> Task<'a> {
             self.report();
         }
         let due = self.commit_due.is_some_and(|due| due <= Instant::now());
+        if self.store_due.is_some_and(|due| due <= Instant::now()) {
+            self.keep(Vec::new(), None).await?;
+        }
         let presses =
             self.store.as_ref().and_then(QueryStore::budget).is_some_and(|memory| memory.is_pressing());
         if due || presses || self.rows_since_commit >= TRANSACTION_ROWS_MAX {

@@ -9,7 +9,7 @@ pub(crate) mod encoding;
 mod column;
 pub(crate) use column::Encoded;
 pub(crate) mod key;
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod random;
 pub(crate) mod row;

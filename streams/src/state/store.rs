@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -96,20 +97,17 @@ impl StateDatabase {
         };
         let memory_bytes = memory_bytes.max(MEMORY_BYTES_MIN);
         let percent = |percent: u64| memory_bytes / 100 * percent;
-        let open =
-            || Database::builder(directory).cache_size(percent(CACHE_PERCENT)).worker_threads(1).open();
-        let database = match open() {
+        let database = match open_database(directory, percent(CACHE_PERCENT)) {
             Ok(database) => database,
-            Err(error @ (fjall::Error::Locked | fjall::Error::Io(_))) => {
-                return Err(failed("open", plain(&error)));
-            }
-            Err(error) => {
+            Err(error) if is_damage(&error) => {
                 let error = plain(&error);
                 tracing::warn!(directory = %directory.display(), error, "local state is damaged and is built again from the changelogs");
                 std::fs::remove_dir_all(directory)
                     .map_err(|error| failed("throw away", error.to_string()))?;
-                open().map_err(|error| failed("open", plain(&error)))?
+                open_database(directory, percent(CACHE_PERCENT))
+                    .map_err(|error| failed("open", plain(&error)))?
             }
+            Err(error) => return Err(failed("open", plain(&error))),
         };
         let inner = Inner {
             database,
@@ -156,6 +154,22 @@ impl StateDatabase {
 
     fn failed(&self, attempt: &'static str, error: &fjall::Error) -> StoreError {
         StoreError { attempt, directory: self.inner.directory.display().to_string(), reason: plain(error) }
+    }
+}
+
+fn open_database(directory: &Path, cache_bytes: u64) -> Result<Database, fjall::Error> {
+    let open = || Database::builder(directory).cache_size(cache_bytes).worker_threads(1).open();
+    // Some damage makes the library panic where it reads its journal.
+    catch_unwind(open).unwrap_or(Err(fjall::Error::Unrecoverable))
+}
+
+/// Whether what is in the directory can never be opened; otherwise somebody has to make room, or give access.
+fn is_damage(error: &fjall::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    match error {
+        fjall::Error::Locked => false,
+        fjall::Error::Io(error) => matches!(error.kind(), InvalidData | NotFound | UnexpectedEof),
+        _ => true,
     }
 }
 

@@ -54,10 +54,10 @@ pub(super) async fn follow(
     let end = changelog.end_offset;
     left((end - start).max(0));
     if start < end {
-        let start = StartAt { place: place.clone(), start: Start::Offset(start) };
-        consumer.assign(vec![start]).await.map_err(|error| failed(&error))?;
+        let starts = vec![StartAt { place: place.clone(), start: Start::Offset(start) }];
+        consumer.assign(starts).await.map_err(|error| failed(&error))?;
     }
-    while consumer.position(&place).is_some_and(|position| position < end) {
+    while start < end && consumer.position(&place).unwrap_or(start) < end {
         let Some(fetched) = consumer.poll(RESTORE_WAIT).await.map_err(|error| failed(&error))? else {
             continue;
         };

@@ -23,7 +23,13 @@ use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
 use crate::state::key::virtual_nodes;
+use crate::state::memory::MemoryBudget;
+use crate::state::store::ColdTable;
 use crate::state::{OnChange, Persistent};
+
+mod spill;
+
+use spill::{Spill, state_key};
 
 const GROUPS: &str = "the columns of GROUP BY";
 const CALLS: &str = "the arguments of an aggregate";
@@ -54,6 +60,8 @@ pub(super) struct Aggregator {
     closed_us: i64,
     late_rows: u64,
     last_end_us: Option<i64>,
+    /// Where groups are that memory has no room for.
+    spill: Option<Spill>,
 }
 
 #[derive(Clone)]
@@ -63,6 +71,10 @@ struct Group {
     is_unreported: bool,
     /// The changelog has a value for it.
     is_written: bool,
+    /// A row came for it since the hand of the spill last came by.
+    is_used: bool,
+    /// What it is counted with; 0 if its slot is free.
+    bytes: usize,
 }
 
 impl Aggregator {
@@ -84,6 +96,7 @@ impl Aggregator {
             closed_us: BEGINNING,
             late_rows: 0,
             last_end_us: None,
+            spill: None,
         })
     }
 
@@ -137,6 +150,7 @@ impl Aggregator {
         }
         let batch = &rows.batch;
         let slots = self.find_slots(batch, ends)?;
+        self.load_fresh()?;
         let count = self.groups.len();
         for (call, accumulator) in self.plan.calls.iter().zip(&mut self.accumulators) {
             accumulator.resize(count);
@@ -176,7 +190,14 @@ impl Aggregator {
             return *slot;
         }
         let key: Arc<[u8]> = Arc::from(key);
-        let group = Group { key: key.clone(), is_changed: false, is_unreported: false, is_written: false };
+        let group = Group {
+            key: key.clone(),
+            is_changed: false,
+            is_unreported: false,
+            is_written: false,
+            is_used: true,
+            bytes: 0,
+        };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.groups[slot as usize] = group;
@@ -188,6 +209,9 @@ impl Aggregator {
             }
         };
         self.slots.insert(key, slot);
+        if let Some(spill) = &mut self.spill {
+            spill.note_fresh(slot);
+        }
         if end_us != NEVER {
             self.windows.entry(end_us).or_default().push(slot);
         }
@@ -197,6 +221,7 @@ impl Aggregator {
     #[inline]
     fn note_change(&mut self, slot: u32) {
         let group = &mut self.groups[slot as usize];
+        group.is_used = true;
         if !group.is_changed {
             group.is_changed = true;
             self.changed.push(slot);
@@ -280,6 +305,7 @@ impl Aggregator {
             for accumulator in &mut self.accumulators {
                 accumulator.clear(*slot);
             }
+            self.forget_bytes(*slot);
         }
         let groups = &self.groups;
         self.changed.retain(|slot| groups[*slot as usize].is_changed);
@@ -337,6 +363,15 @@ impl Operator for Aggregator {
 }
 
 impl Persistent for Aggregator {
+    fn attach(&mut self, table: ColdTable, budget: &Arc<MemoryBudget>) -> Result<bool, QueryError> {
+        self.start_to_spill(table, budget)
+    }
+
+    fn committed(&mut self) -> Result<(), QueryError> {
+        self.let_go();
+        Ok(())
+    }
+
     fn drain_changes(&mut self, each: &mut OnChange<'_>) -> Result<(), QueryError> {
         let gone = std::mem::take(&mut self.gone);
         let changed = std::mem::take(&mut self.changed);
@@ -345,10 +380,7 @@ impl Persistent for Aggregator {
         let (nodes, columns) = self.stored_keys(&keys)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in 0..keys.len() {
-            key.clear();
-            key.push(nodes.get(row).copied().unwrap_or(0));
-            key.push(VERSION);
-            columns.iter().for_each(|column| column.write(row, &mut key));
+            state_key(&nodes, &columns, row, &mut key);
             // A group that went and came back within one commit is written after it is deleted.
             let Some(slot) = row.checked_sub(gone.len()).and_then(|place| changed.get(place)) else {
                 each(&key, None);
@@ -358,6 +390,7 @@ impl Persistent for Aggregator {
             value.push(VERSION);
             self.accumulators.iter().for_each(|accumulator| accumulator.write(*slot, &mut value));
             each(&key, Some(&value));
+            self.count_bytes(*slot, value.len());
             let group = &mut self.groups[*slot as usize];
             group.is_changed = false;
             group.is_written = true;

@@ -69,6 +69,10 @@ impl ColdTable {
         Ok(rows)
     }
 
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.range(Bound::Unbounded, Bound::Unbounded, 1)?.is_empty())
+    }
+
     fn of<'a>(
         &'a self,
         rows: &'a Changes,

@@ -1,0 +1,140 @@
+//! Groups that memory has no room for: let go after a commit, read back from the committed state when a row comes for them.
+//!
+//! Only groups in no window: those of windows go when their window closes.
+
+use std::sync::Arc;
+
+use super::Aggregator;
+use crate::exec::QueryError;
+use crate::state::encoding::{Reader, StoredColumn, VERSION};
+use crate::state::memory::{MemoryBudget, Share};
+use crate::state::store::ColdTable;
+
+/// What a group costs beside its key and what its accumulators write: places in the maps and vectors, an allocation.
+const GROUP_OVERHEAD_BYTES: usize = 144;
+
+pub(super) struct Spill {
+    table: ColdTable,
+    share: Share,
+    /// Every group of the table is in memory too.
+    is_complete: bool,
+    /// Where the search for groups to let go stopped.
+    hand: usize,
+    /// Slots that were given since the last look into the table.
+    fresh: Vec<u32>,
+}
+
+impl Spill {
+    pub fn note_fresh(&mut self, slot: u32) {
+        self.fresh.push(slot);
+    }
+}
+
+impl Aggregator {
+    pub(super) fn start_to_spill(
+        &mut self,
+        table: ColdTable,
+        budget: &Arc<MemoryBudget>,
+    ) -> Result<bool, QueryError> {
+        if self.plan.window.is_some() || self.plan.groups.is_empty() {
+            return Ok(false);
+        }
+        let is_complete = table.is_empty()?;
+        let mut share = Share::default();
+        share.join(budget);
+        self.spill = Some(Spill { table, share, is_complete, hand: 0, fresh: Vec::new() });
+        Ok(true)
+    }
+
+    /// Reads back what is known of the groups that got a slot.
+    pub(super) fn load_fresh(&mut self) -> Result<(), QueryError> {
+        let Some(spill) = &mut self.spill else { return Ok(()) };
+        let fresh = std::mem::take(&mut spill.fresh);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        for accumulator in &mut self.accumulators {
+            accumulator.resize(self.groups.len());
+        }
+        let keys: Vec<Arc<[u8]>> = fresh.iter().map(|slot| self.groups[*slot as usize].key.clone()).collect();
+        let stored = match &self.spill {
+            Some(spill) if !spill.is_complete => Some(self.stored_keys(&keys)?),
+            _ => None,
+        };
+        let mut key = Vec::new();
+        for (row, slot) in fresh.iter().enumerate() {
+            let mut value_bytes = 0;
+            // A group that went since the last commit is still in the table.
+            if let (Some((nodes, columns)), Some(spill)) = (&stored, &self.spill)
+                && !self.gone.contains(&keys[row])
+            {
+                state_key(nodes, columns, row, &mut key);
+                if let Some(value) = spill.table.get(&key)? {
+                    let mut from = Reader::new(&value)?;
+                    self.accumulators.iter_mut().try_for_each(|each| each.read(*slot, &mut from))?;
+                    from.end()?;
+                    self.groups[*slot as usize].is_written = true;
+                    value_bytes = value.len();
+                }
+            }
+            self.count_bytes(*slot, value_bytes);
+        }
+        Ok(())
+    }
+
+    /// The group's accumulators wrote so many bytes.
+    pub(super) fn count_bytes(&mut self, slot: u32, value_bytes: usize) {
+        let Some(spill) = &mut self.spill else { return };
+        let group = &mut self.groups[slot as usize];
+        // Accumulators keep about what they write, and room to grow.
+        let bytes = GROUP_OVERHEAD_BYTES + group.key.len() + 2 * value_bytes;
+        spill.share.grow(bytes);
+        spill.share.shrink(group.bytes);
+        group.bytes = bytes;
+    }
+
+    /// The slot is free.
+    pub(super) fn forget_bytes(&mut self, slot: u32) {
+        let bytes = std::mem::take(&mut self.groups[slot as usize].bytes);
+        if let Some(spill) = &mut self.spill {
+            spill.share.shrink(bytes);
+        }
+    }
+
+    /// Lets groups go until the budget is kept, those first that were not used lately. All are committed.
+    pub(super) fn let_go(&mut self) {
+        let over = self.spill.as_ref().map_or(0, |spill| spill.share.over());
+        let count = self.groups.len();
+        let mut freed = 0;
+        // Twice around: the first time takes back the marks of use.
+        for _ in 0..2 * count {
+            if freed >= over {
+                return;
+            }
+            let Some(spill) = &mut self.spill else { return };
+            let slot = spill.hand % count;
+            spill.hand = (slot + 1) % count;
+            let group = &mut self.groups[slot];
+            let is_free = group.bytes == 0;
+            if is_free || group.is_changed || group.is_unreported || std::mem::take(&mut group.is_used) {
+                continue;
+            }
+            freed += group.bytes;
+            spill.is_complete = false;
+            self.slots.remove(&group.key);
+            for accumulator in &mut self.accumulators {
+                accumulator.clear(slot as u32);
+            }
+            self.forget_bytes(slot as u32);
+            self.free.push(slot as u32);
+        }
+    }
+}
+
+/// A group's key in the state: its virtual node, the version, its columns.
+pub(super) fn state_key(nodes: &[u8], columns: &[StoredColumn], row: usize, key: &mut Vec<u8>) {
+    key.clear();
+    key.push(nodes.get(row).copied().unwrap_or(0));
+    key.push(VERSION);
+    columns.iter().for_each(|column| column.write(row, key));
+}
