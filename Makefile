@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run test fmt clippy rust-test test-binary compat-python test-kafka build release bench tools clean
+.PHONY: differential help run test fmt clippy rust-test test-binary compat-python test-kafka build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,10 @@ clippy:
 
 rust-test:
 	cargo test --locked --workspace
+
+differential: ## QUERIES=1000 generated queries against batch DataFusion, from SEED=1 on
+	MILLSTREAM_QUERIES=$(or $(QUERIES),1000) MILLSTREAM_SEED=$(or $(SEED),1) \
+		cargo test --locked --workspace --lib generated_queries_give_what_batch_gives
 
 # With the features that the tests are built with: `cargo build` would compile DataFusion a second time.
 test-binary:

@@ -168,7 +168,8 @@ fn window_time(window: &WindowColumn, schema: &Schema) -> EdgeTime {
     let column = schema.field(window.column).name().clone();
     let expression = ast::Expr::Identifier(ast::Ident::with_quote('"', column.clone()));
     let behind_us = if window.is_end { 0 } else { window.size.size_us };
-    EdgeTime { column: window.column, watermark: RelationWatermark { column, expression }, behind_us }
+    let watermark = RelationWatermark { column, expression };
+    EdgeTime { column: window.column, watermark, behind_us, is_inherited: true }
 }
 
 impl AggregateFunction {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
+use super::as_of::VersionNode;
 use super::context::RelationSource;
 use super::graph::{
     Edge, EdgeKey, EdgeMode, EdgeTime, Graph, Input, KeyPart, NodeId, Step, WindowColumn, WindowPlan,
@@ -33,7 +34,7 @@ pub(super) fn query(
     plan: &LogicalPlan,
     target: Target<'_>,
 ) -> Result<QueryPlan, Finding> {
-    let mut analysis = Analysis { select, graph: Graph::default() };
+    let mut analysis = Analysis { select, graph: Graph::default(), may_read_versions: false };
     let last = analysis.walk(plan)?;
     let Analysis { mut graph, .. } = analysis;
     if graph.sources().next().is_none() {
@@ -80,6 +81,8 @@ fn check_formats(query: &QueryPlan) -> Result<(), QueryError> {
 pub(super) struct Analysis<'a> {
     pub select: &'a Select,
     pub graph: Graph,
+    /// What is walked next is the right side of a join that asks for versions of it.
+    pub may_read_versions: bool,
 }
 
 impl Analysis<'_> {
@@ -92,9 +95,16 @@ impl Analysis<'_> {
             LogicalPlan::Projection(projection) => self.project(projection),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(node) => self.window(node),
-                None => Err(self.refuse("the query has a step that cannot run on streams")),
+                None => match extension.node.as_any().downcast_ref::<VersionNode>() {
+                    Some(node) if std::mem::take(&mut self.may_read_versions) => self.walk(&node.input),
+                    Some(_) => Err(self
+                        .refuse("FOR SYSTEM_TIME AS OF belongs to the table on the right of a JOIN")
+                        .hint("write FROM stream JOIN table FOR SYSTEM_TIME AS OF stream.time ON …")),
+                    None => Err(self.refuse("the query has a step that cannot run on streams")),
+                },
             },
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Join(join) => self.join(join),
             other => Err(self.refuse(&format!("{} cannot run on streams yet", node_name(other)))),
         }
     }
@@ -162,7 +172,7 @@ impl Analysis<'_> {
         });
         let time = relation.watermark.as_ref().and_then(|watermark| {
             let column = find(&watermark.column)?;
-            Some(EdgeTime { column, watermark: watermark.clone(), behind_us: 0 })
+            Some(EdgeTime { column, watermark: watermark.clone(), behind_us: 0, is_inherited: true })
         });
         let edge =
             Edge { schema: seen, mode: EdgeMode::Append, key, time, windows: Vec::new(), distribution: None };

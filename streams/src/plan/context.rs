@@ -12,6 +12,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSou
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
+use super::as_of::VersionPlanner;
 use super::window::WindowPlanner;
 use crate::sql::catalog::{Catalog, Relation};
 
@@ -48,7 +49,7 @@ impl<'a> PlanningContext<'a> {
             catalog,
             metadata,
             options: ConfigOptions::new(),
-            relation_planners: vec![Arc::new(WindowPlanner { grace_ms })],
+            relation_planners: vec![Arc::new(VersionPlanner), Arc::new(WindowPlanner { grace_ms })],
         }
     }
 

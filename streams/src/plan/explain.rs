@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::explain_join::join;
 use super::graph::{Edge, Node, NodeId, Step, WindowPlan};
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
 use super::{QueryPlan, WindowSize};
@@ -35,6 +36,7 @@ fn step(query: &QueryPlan, node: &Node) -> String {
         }
         Step::Window(WindowPlan { time, size, .. }) => format!("window {} over {time}", window(*size)),
         Step::Aggregate(plan) => aggregate(query, plan),
+        Step::Join(plan) => join(query, plan),
         Step::Sink(plan) => sink(plan),
     }
 }
@@ -141,7 +143,7 @@ fn window(size: WindowSize) -> String {
     text
 }
 
-fn duration(length_us: i64) -> String {
+pub(super) fn duration(length_us: i64) -> String {
     const UNITS: [(i64, &str); 5] =
         [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms")];
     UNITS

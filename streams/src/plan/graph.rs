@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::join_step::JoinPlan;
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
 use super::window::WindowSize;
 use crate::sql::catalog::RelationWatermark;
@@ -50,6 +51,7 @@ pub(crate) enum Step {
     Project(Vec<Arc<dyn PhysicalExpr>>),
     Window(WindowPlan),
     Aggregate(Arc<AggregatePlan>),
+    Join(Arc<JoinPlan>),
     Sink(SinkPlan),
 }
 
@@ -81,7 +83,6 @@ pub(crate) enum EdgeMode {
     /// Every row is a new fact.
     Append,
     /// Rows are taken back: every change says what was before it.
-    #[expect(dead_code, reason = "no step gives them yet")]
     Changes,
     /// A row replaces the one of the same key; what was before it is not said.
     Upsert,
@@ -140,6 +141,8 @@ pub(crate) struct EdgeTime {
     pub watermark: RelationWatermark,
     /// No later row is older than the watermark less this.
     pub behind_us: i64,
+    /// Rows are in its order in the output topic as far as in the inputs: who reads that goes by the same watermark.
+    pub is_inherited: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +241,7 @@ impl Step {
     pub fn is_stateful(&self) -> bool {
         match self {
             Step::Source(_) | Step::Filter(_) | Step::Project(_) | Step::Window(_) | Step::Sink(_) => false,
-            Step::Aggregate(_) => true,
+            Step::Aggregate(_) | Step::Join(_) => true,
         }
     }
 }

@@ -5,9 +5,15 @@
 
 mod aggregate;
 mod analyze;
+mod as_of;
 mod context;
 mod explain;
+mod explain_join;
 mod graph;
+mod join;
+mod join_edge;
+mod join_step;
+mod join_time;
 mod logical;
 mod program;
 mod result;
@@ -16,11 +22,16 @@ mod trouble;
 mod window;
 
 #[cfg(test)]
+mod join_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub(crate) use graph::{Exchange, Graph, Node, NodeId, Step, WindowPlan};
+pub(crate) use join_step::{JoinKind, JoinMethod, JoinPlan, JoinSide, TimeBounds, VersionedPlan};
+#[cfg(test)]
+pub(crate) use join_step::{Residual, TimeColumn};
 pub use program::{PlanContext, Program};
 pub(crate) use stage::{
     AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SinkPlan, SourcePlan,

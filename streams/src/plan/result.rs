@@ -168,7 +168,7 @@ impl ResultShape<'_> {
 
     /// Event time of the result: the input's if its column is still there, a window's start for windowed results.
     fn watermark(&self) -> Option<RelationWatermark> {
-        let time = self.edge.time.as_ref()?;
+        let time = self.edge.time.as_ref().filter(|time| time.is_inherited)?;
         let column = self.edge.name(time.column).to_owned();
         let expression = renamed(&time.watermark.expression, &time.watermark.column, &column)?;
         Some(RelationWatermark { column, expression })

@@ -96,11 +96,6 @@ type Reason = (&'static [&'static str], &'static str, &'static str);
 
 fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
     Some(match plan {
-        LogicalPlan::Join(_) => (
-            &["join"],
-            "joins are not supported yet",
-            "read one relation per query; enrich records in a transform of the source or sink",
-        ),
         LogicalPlan::Sort(_) => (
             &["order"],
             "ORDER BY would wait for the end of a stream that has none",

@@ -6,7 +6,8 @@
 pub(crate) mod encoding;
 
 mod column;
-#[expect(dead_code, reason = "the steps move onto it one after the other")]
+pub(crate) use column::Encoded;
+#[cfg_attr(not(test), expect(dead_code, reason = "the steps move onto it one after the other"))]
 pub(crate) mod key;
 #[cfg(test)]
 mod random;

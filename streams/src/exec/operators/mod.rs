@@ -4,6 +4,7 @@ mod accumulate;
 mod aggregate;
 mod exact_sum;
 mod filter;
+mod join;
 mod project;
 mod window;
 
@@ -25,6 +26,7 @@ pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryEr
         Step::Filter(predicate) => Some(Box::new(filter::Filter::new(predicate.clone()))),
         Step::Project(expressions) => Some(Box::new(project::Project::new(expressions.clone(), schema))),
         Step::Window(plan) => Some(Box::new(window::AssignWindows::new(plan.clone(), schema))),
+        Step::Join(plan) => Some(join::operator(plan)?),
         Step::Aggregate(plan) => Some(Box::new(aggregate::Aggregator::new(plan.clone())?)),
     })
 }

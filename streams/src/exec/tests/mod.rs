@@ -1,5 +1,6 @@
 //! Queries over a model of a cluster: programs and records in, committed records out, with and without crashes.
 
+mod differential;
 mod model;
 mod random;
 mod scenario;

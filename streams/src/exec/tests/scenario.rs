@@ -4,7 +4,7 @@
 //! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key or no value);
 //! - `finish`: every query reads to the end of its input and closes its windows;
 //! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key that
-//!   is not taken back;
+//!   is not taken back; with `sorted`, its lines in the order of their text;
 //! - `late QUERY COUNT`, `bad QUERY COUNT`, `state QUERY KEYS`: counts by then (only in the plain run where a crash would
 //!   count twice).
 
@@ -32,7 +32,7 @@ pub struct Scenario {
 enum Step {
     Input { topic: String, partition: i32, records: Vec<Record> },
     Finish,
-    Output { topic: String, latest: bool, lines: Vec<String> },
+    Output { topic: String, latest: bool, sorted: bool, lines: Vec<String> },
     Count { what: String, query: String, expected: u64 },
 }
 
@@ -64,6 +64,7 @@ impl Scenario {
                 ["output", topic, rest @ ..] => steps.push(Step::Output {
                     topic: (*topic).to_owned(),
                     latest: rest.contains(&"latest"),
+                    sorted: rest.contains(&"sorted"),
                     lines: body.iter().map(|line| (*line).to_owned()).collect(),
                 }),
                 [what @ ("late" | "bad" | "state"), query, count] => steps.push(Step::Count {
@@ -81,6 +82,20 @@ impl Scenario {
 
     /// Runs all steps and compares every output. Gives how many steps the tasks took.
     pub async fn run(&self, disturbance: &Disturbance) -> usize {
+        let model = self.run_on(disturbance).await;
+        let model = model.lock().expect("the model is not poisoned");
+        model.steps
+    }
+
+    /// Runs all steps, and gives the values of what a topic holds then.
+    pub async fn values(&self, disturbance: &Disturbance, topic: &str, latest: bool) -> Vec<String> {
+        let model = self.run_on(disturbance).await;
+        let value =
+            |line: String| line.split_once(' ').map(|(_, value)| value.to_owned()).unwrap_or_default();
+        output(&model, topic, latest, false).into_iter().map(value).collect()
+    }
+
+    async fn run_on(&self, disturbance: &Disturbance) -> Arc<Mutex<Model>> {
         let model = Arc::new(Mutex::new(Model::default()));
         let mut statuses = BTreeMap::new();
         for query in &self.plan.queries {
@@ -102,8 +117,14 @@ impl Scenario {
                         finish(&model, query, disturbance, &statuses[query.name()]).await;
                     }
                 }
-                Step::Output { topic, latest, lines } => {
-                    self.compare(&model, topic, *latest, lines, disturbance);
+                Step::Output { topic, latest, sorted, lines } => {
+                    let found = output(&model, topic, *latest, *sorted).join("\n");
+                    let expected = lines.join("\n");
+                    assert!(
+                        found == expected,
+                        "{}: {topic} with {disturbance:?}\nfound:\n{found}\nexpected:\n{expected}",
+                        self.name
+                    );
                 }
                 Step::Count { what, query, expected } => {
                     let crashes = format!("{disturbance:?}").contains("crashes: []");
@@ -119,35 +140,26 @@ impl Scenario {
                 }
             }
         }
-        let model = model.lock().expect("the model is not poisoned");
-        model.steps
+        model
     }
+}
 
-    fn compare(
-        &self,
-        model: &Mutex<Model>,
-        topic: &str,
-        latest: bool,
-        expected: &[String],
-        how: &Disturbance,
-    ) {
-        let model = model.lock().expect("the model is not poisoned");
-        let mut found: Vec<String> =
-            model.topics.get(&(topic.to_owned(), 0)).into_iter().flatten().map(line).collect();
-        if latest {
-            let by_key: BTreeMap<String, String> = found
-                .into_iter()
-                .map(|line| (line.split(' ').next().unwrap_or_default().to_owned(), line))
-                .collect();
-            found = by_key.into_values().filter(|line| !line.ends_with(" -")).collect();
-        }
-        let (found, expected) = (found.join("\n"), expected.join("\n"));
-        assert!(
-            found == expected,
-            "{}: {topic} with {how:?}\nfound:\n{found}\nexpected:\n{expected}",
-            self.name
-        );
+/// What a topic holds.
+fn output(model: &Mutex<Model>, topic: &str, latest: bool, sorted: bool) -> Vec<String> {
+    let model = model.lock().expect("the model is not poisoned");
+    let mut found: Vec<String> =
+        model.topics.get(&(topic.to_owned(), 0)).into_iter().flatten().map(line).collect();
+    if latest {
+        let by_key: BTreeMap<String, String> = found
+            .into_iter()
+            .map(|line| (line.split(' ').next().unwrap_or_default().to_owned(), line))
+            .collect();
+        found = by_key.into_values().filter(|line| !line.ends_with(" -")).collect();
     }
+    if sorted {
+        found.sort();
+    }
+    found
 }
 
 /// Runs the query, again after every crash, until its windows are closed.

@@ -1,0 +1,97 @@
+//! `FROM orders JOIN rates FOR SYSTEM_TIME AS OF orders.time`: a logical node that says of which time the table's rows are
+//! wanted. What it says is read by the join above it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchemaRef, DataFusionError, Result};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::sql::sqlparser::ast::{self, TableFactor, TableVersion};
+
+use super::window::table;
+
+/// The rows of a table as of the time in a column of another relation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct VersionNode {
+    pub input: LogicalPlan,
+    pub relation: Option<String>,
+    pub column: String,
+}
+
+impl PartialOrd for VersionNode {
+    fn partial_cmp(&self, other: &VersionNode) -> Option<Ordering> {
+        (&self.relation, &self.column).partial_cmp(&(&other.relation, &other.column))
+    }
+}
+
+/// Filters stay above this node: they are about the version that is found, not about which ones there are.
+impl UserDefinedLogicalNodeCore for VersionNode {
+    fn name(&self) -> &str {
+        "Version"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        self.input.schema()
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Version: as of {}", self.column)
+    }
+
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<VersionNode> {
+        match inputs.into_iter().next() {
+            Some(input) => Ok(VersionNode { input, ..self.clone() }),
+            None => Err(DataFusionError::Internal("a version node has one input".to_owned())),
+        }
+    }
+}
+
+/// Plans relations that are followed by `FOR SYSTEM_TIME AS OF`.
+#[derive(Debug)]
+pub(super) struct VersionPlanner;
+
+impl RelationPlanner for VersionPlanner {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let TableFactor::Table { name, alias, version: Some(version), .. } = &relation else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let (relation, column) = match version {
+            TableVersion::ForSystemTimeAsOf(ast::Expr::Identifier(column)) => (None, normal(column)),
+            TableVersion::ForSystemTimeAsOf(ast::Expr::CompoundIdentifier(names)) => match names.as_slice() {
+                [relation, column] => (Some(normal(relation)), normal(column)),
+                _ => return refuse(),
+            },
+            _ => return refuse(),
+        };
+        let input = context.plan(table(name.clone()))?;
+        let node = Arc::new(VersionNode { input, relation, column });
+        let plan = LogicalPlan::Extension(Extension { node });
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
+    }
+}
+
+fn normal(name: &ast::Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+fn refuse<T>() -> Result<T> {
+    let message =
+        "expected FOR SYSTEM_TIME AS OF and the event time of the stream that is joined: stream.time";
+    Err(DataFusionError::Plan(message.to_owned()))
+}
