@@ -14,7 +14,6 @@ pub(crate) struct Output {
     /// To the next step, in this order.
     pub rows: Vec<Rows>,
     /// Rows that came after their window or bound was closed, as they came in.
-    #[expect(dead_code, reason = "late rows are counted; nothing takes them yet")]
     pub late: Vec<Rows>,
 }
 

@@ -91,7 +91,7 @@ async fn batch(relations: &[(&str, Vec<Row>)], query: &str) -> Vec<String> {
         let columns: Vec<(usize, &str)> =
             schema.fields().iter().enumerate().map(|(place, field)| (place, field.name().as_str())).collect();
         let mut rows = EncodedRows::default();
-        let mut encoder = Encoder::new(Format::Json, &columns).expect("every type has a JSON form");
+        let encoder = Encoder::new(Format::Json, &columns).expect("every type has a JSON form");
         encoder.encode(&batch, &mut rows).expect("rows are written");
         lines.extend((0..rows.len()).map(|row| String::from_utf8_lossy(rows.row(row)).into_owned()));
     }
