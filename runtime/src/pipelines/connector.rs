@@ -438,6 +438,7 @@ fn value_of(kind: &Kind, text: &str) -> Value {
         Kind::Boolean => json().filter(Value::is_boolean).unwrap_or_else(as_text),
         Kind::Integer { .. } | Kind::Number => json().filter(Value::is_number).unwrap_or_else(as_text),
         Kind::Map(_) => json().filter(Value::is_object).unwrap_or_else(as_text),
+        Kind::Any => json().unwrap_or_else(as_text),
         Kind::List(item) => match json() {
             Some(list @ Value::Array(_)) => list,
             _ => text.split(',').map(|part| value_of(item, part.trim())).collect(),

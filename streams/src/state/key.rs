@@ -187,6 +187,11 @@ pub(crate) fn virtual_nodes(columns: &[ArrayRef], rows: usize) -> Result<Vec<u8>
     Ok(codec.encode(columns, rows)?.iter().map(virtual_node).collect())
 }
 
+/// The first bytes of all keys of state of a virtual node, in this version's form.
+pub(crate) fn state_prefix(node: u8) -> [u8; HEADER_BYTES] {
+    [node, VERSION]
+}
+
 /// The least bytes that are behind everything that begins with `prefix`; `None` if nothing is.
 pub(crate) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;

@@ -11,7 +11,7 @@ use crate::state::encoding::DecodeError;
 use crate::state::key::successor;
 use crate::state::table::StateTable;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Multiset {
     pub table: StateTable,
 }
