@@ -137,10 +137,10 @@ impl SourceReader for Reader {
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| ConnectorError::fatal("reading a position of requests"))?;
         while self.taken.front().is_some_and(|(taken, _)| *taken <= number) {
-            if let Some((_, answer)) = self.taken.pop_front() {
-                if answer.send(()).is_err() {
-                    tracing::debug!("a caller went away before its answer");
-                }
+            if let Some((_, answer)) = self.taken.pop_front()
+                && answer.send(()).is_err()
+            {
+                tracing::debug!("a caller went away before its answer");
             }
         }
         Ok(())

@@ -11,6 +11,9 @@ use crate::state::encoding::DecodeError;
 use crate::state::key::successor;
 use crate::state::table::StateTable;
 
+/// Takes a key, its row and its counts; breaks to end the walk.
+pub(super) type OnCounts<'a> = dyn FnMut(&[u8], &[u8], Counts) -> ControlFlow<()> + 'a;
+
 #[derive(Default)]
 pub(super) struct Multiset {
     pub table: StateTable,
@@ -38,7 +41,7 @@ impl Multiset {
         &mut self,
         join_key: &[u8],
         after: Option<&[u8]>,
-        each: &mut dyn FnMut(&[u8], &[u8], Counts) -> ControlFlow<()>,
+        each: &mut OnCounts<'_>,
     ) -> Result<(), QueryError> {
         let from = after.map_or(Bound::Included(join_key), Bound::Excluded);
         let end = successor(join_key);

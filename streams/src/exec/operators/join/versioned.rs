@@ -279,11 +279,14 @@ fn newest_first(time_us: i64) -> [u8; 8] {
     ordered(!time_us)
 }
 
+/// Takes a key and its value; breaks to end the walk.
+type OnEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 fn scan_prefix(
     table: &mut StateTable,
     prefix: &[u8],
     from: &[u8],
-    each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    each: &mut OnEntry<'_>,
 ) -> Result<(), QueryError> {
     let end = successor(prefix);
     let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
