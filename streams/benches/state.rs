@@ -121,7 +121,7 @@ struct Node {
 
 impl Node {
     async fn start(folder: &Path) -> Result<Node, Anything> {
-        let mut config = Config::new(&folder.join("log"));
+        let mut config = Config::new(folder.join("log"));
         config.set("listeners", "PLAINTEXT://127.0.0.1:0")?;
         config.set("acks.all.durability", "interval")?;
         config.set("log.flush.interval.ms", "1000")?;

@@ -5,7 +5,7 @@ mod oci;
 
 use std::path::Path;
 
-pub use http::{Stream, connect, is_inner};
+pub use http::{connect, is_inner};
 
 use super::wasm::{digest, own_folder};
 

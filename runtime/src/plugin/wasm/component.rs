@@ -135,7 +135,7 @@ fn exports(pre: &InstancePre<State>, component: &Component) -> wasmtime::Result<
 }
 
 fn exported(component: &Component, interface: &str) -> bool {
-    component.get_export_index(None, &format!("millstream:connect/{interface}@{CONTRACT}")).is_some()
+    component.get_export_index(None, format!("millstream:connect/{interface}@{CONTRACT}")).is_some()
 }
 
 fn check_exports(engine: &Engine, component: &Component) -> Result<(), ComponentError> {
