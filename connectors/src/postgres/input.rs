@@ -178,8 +178,10 @@ mod tests {
         )) else {
             panic!("not a row")
         };
-        let shown: Vec<String> =
-            fields.iter().map(|field| format!("{} {:?} {:?}", field.name, field.value, field.shape)).collect();
+        let shown: Vec<String> = fields
+            .iter()
+            .map(|field| format!("{} {:?} {:?}", field.name, field.value, field.shape))
+            .collect();
         let expected = [
             "a Some(\"2\") Integer",
             "b Some(\"1.5\") Float",

@@ -84,7 +84,11 @@ impl Tables {
     }
 
     /// Reads the batch's records, and makes or widens the table for them.
-    async fn steps(&mut self, name: &str, batch: &SinkBatch) -> Result<(Vec<Step>, Vec<Rejection>), ConnectorError> {
+    async fn steps(
+        &mut self,
+        name: &str,
+        batch: &SinkBatch,
+    ) -> Result<(Vec<Step>, Vec<Rejection>), ConnectorError> {
         let mut read: Vec<(usize, Wanted)> = Vec::new();
         let mut rejected = Vec::new();
         for (row, record) in batch.batch.rows().enumerate() {
@@ -103,7 +107,8 @@ impl Tables {
             let target = Target::open(self.session()?, &self.options, name, &sample).await?;
             self.targets.insert(name.to_owned(), target);
         }
-        let sql = self.session.as_ref().ok_or_else(|| ConnectorError::fatal("writing before the sink is open"))?;
+        let sql =
+            self.session.as_ref().ok_or_else(|| ConnectorError::fatal("writing before the sink is open"))?;
         let Some(target) = self.targets.get_mut(name) else { return Ok((Vec::new(), rejected)) };
         let mut steps = Vec::with_capacity(read.len());
         for (row, wanted) in read {
@@ -113,7 +118,9 @@ impl Tables {
             let action = match wanted {
                 Wanted::Truncate if self.options.mode == Mode::Upsert => Ok(Action::Truncate),
                 Wanted::Delete if self.options.mode == Mode::Upsert => key().map(Action::Delete),
-                Wanted::Delete | Wanted::Truncate => Err("a record without a value deletes a row, which only `mode: upsert` does".to_owned()),
+                Wanted::Delete | Wanted::Truncate => {
+                    Err("a record without a value deletes a row, which only `mode: upsert` does".to_owned())
+                }
                 Wanted::Put(fields) => match target.widen(sql, &self.options, &fields).await {
                     Ok(()) => target.row(fields, &key).map(Action::Put),
                     Err(reason) => Err(reason),
@@ -128,7 +135,12 @@ impl Tables {
     }
 
     /// Carries out steps; those that the server refuses are rejected alone.
-    async fn carry_out(&mut self, name: &str, steps: &[Step], rejected: &mut Vec<Rejection>) -> Result<(), ConnectorError> {
+    async fn carry_out(
+        &mut self,
+        name: &str,
+        steps: &[Step],
+        rejected: &mut Vec<Rejection>,
+    ) -> Result<(), ConnectorError> {
         let mut waiting: Vec<&[Step]> = vec![steps];
         while let Some(part) = waiting.pop() {
             if part.is_empty() {
@@ -159,7 +171,8 @@ impl Tables {
     }
 
     async fn attempt(&mut self, name: &str, steps: &[Step]) -> Result<(), ConnectorError> {
-        let sql = self.session.as_ref().ok_or_else(|| ConnectorError::fatal("writing before the sink is open"))?;
+        let sql =
+            self.session.as_ref().ok_or_else(|| ConnectorError::fatal("writing before the sink is open"))?;
         let Some(target) = self.targets.get_mut(name) else { return Ok(()) };
         let attempt = format!("writing to {name}");
         let is_truncate = |step: &Step| matches!(step.action, Action::Truncate);
@@ -207,7 +220,12 @@ impl Tables {
 }
 
 /// Writes steps without a truncation among them; of each key only what is left at the end.
-async fn write_run(sql: &Client, target: &mut Target, mode: Mode, steps: &[Step]) -> Result<(), tokio_postgres::Error> {
+async fn write_run(
+    sql: &Client,
+    target: &mut Target,
+    mode: Mode,
+    steps: &[Step],
+) -> Result<(), tokio_postgres::Error> {
     if mode == Mode::Append {
         let rows = steps.iter().filter_map(|step| match &step.action {
             Action::Put(row) => Some(row),
@@ -291,7 +309,9 @@ impl Sink for Tables {
             let (topic, topic_id): (Arc<str>, &str) = (text(&row, 0).into(), text(&row, 1));
             let number = |column| text(&row, column).parse::<i64>().unwrap_or_default();
             let known = partitions.iter().find(|partition| {
-                partition.topic == topic && hex(&partition.topic_id) == topic_id && i64::from(partition.partition) == number(2)
+                partition.topic == topic
+                    && hex(&partition.topic_id) == topic_id
+                    && i64::from(partition.partition) == number(2)
             });
             if let Some(partition) = known {
                 self.held.insert(partition.clone(), number(3));

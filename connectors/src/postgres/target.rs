@@ -40,7 +40,8 @@ impl Target {
         let (schema, table) = match name.split_once('.') {
             Some((schema, table)) => (schema.to_owned(), table.to_owned()),
             None => {
-                let current = catalog::value(sql, "SELECT current_schema()", "looking for the schema").await?;
+                let current =
+                    catalog::value(sql, "SELECT current_schema()", "looking for the schema").await?;
                 (current.unwrap_or_else(|| "public".to_owned()), name.to_owned())
             }
         };
@@ -63,10 +64,13 @@ impl Target {
                 "table `{schema}.{table}` has no primary key to write by; set `key`, or `mode: append`"
             )));
         }
-        let mut target = Target { info, key, places: HashMap::new(), statements: HashMap::new(), deletion: None };
+        let mut target =
+            Target { info, key, places: HashMap::new(), statements: HashMap::new(), deletion: None };
         target.find_places();
         if let Some(missing) = target.key.iter().find(|name| !target.places.contains_key(*name)) {
-            return Err(ConnectorError::config(format!("table `{schema}.{table}` has no column `{missing}`, which `key` names")));
+            return Err(ConnectorError::config(format!(
+                "table `{schema}.{table}` has no column `{missing}`, which `key` names"
+            )));
         }
         Ok(target)
     }
@@ -81,7 +85,8 @@ impl Target {
         let mut columns: Vec<(String, &str)> = Vec::new();
         let known_only = |field: &&Field| field.value.is_some() || options.columns.contains_key(&field.name);
         // Columns of which only NULL has been seen come last, as text.
-        let (seen, unseen): (Vec<&Field>, Vec<&Field>) = sample.iter().copied().flatten().partition(known_only);
+        let (seen, unseen): (Vec<&Field>, Vec<&Field>) =
+            sample.iter().copied().flatten().partition(known_only);
         for field in seen.into_iter().chain(unseen) {
             let declared = options.columns.get(&field.name).map(String::as_str);
             let column_type = declared.unwrap_or_else(|| field.shape.column_type());
@@ -94,15 +99,19 @@ impl Target {
         }
         let key = options.key.clone().unwrap_or_default();
         if options.mode != Mode::Append && key.is_empty() {
-            return Err(ConnectorError::config(format!("table `{schema}.{table}` must be made, but by what key? set `key`")));
+            return Err(ConnectorError::config(format!(
+                "table `{schema}.{table}` must be made, but by what key? set `key`"
+            )));
         }
         for name in &key {
             if !columns.iter().any(|(known, _)| known == name) {
                 columns.push((name.clone(), options.columns.get(name).map_or("text", String::as_str)));
             }
         }
-        let mut parts: Vec<String> =
-            columns.iter().map(|(name, column_type)| format!("{} {column_type}", quoted_name(name))).collect();
+        let mut parts: Vec<String> = columns
+            .iter()
+            .map(|(name, column_type)| format!("{} {column_type}", quoted_name(name)))
+            .collect();
         if !key.is_empty() {
             let names: Vec<String> = key.iter().map(|name| quoted_name(name)).collect();
             parts.push(format!("PRIMARY KEY ({})", names.join(", ")));
@@ -116,8 +125,14 @@ impl Target {
     }
 
     /// Adds columns for fields that the table lacks, or says which they are.
-    pub async fn widen(&mut self, sql: &Client, options: &SinkOptions, fields: &[Field]) -> Result<(), String> {
-        let missing: Vec<&Field> = fields.iter().filter(|field| !self.places.contains_key(&field.name)).collect();
+    pub async fn widen(
+        &mut self,
+        sql: &Client,
+        options: &SinkOptions,
+        fields: &[Field],
+    ) -> Result<(), String> {
+        let missing: Vec<&Field> =
+            fields.iter().filter(|field| !self.places.contains_key(&field.name)).collect();
         let Some(first) = missing.first() else { return Ok(()) };
         if !options.evolve {
             return Err(format!(
@@ -142,11 +157,16 @@ impl Target {
     }
 
     /// The row as the table has it; the record's own key fills key columns that the value lacks.
-    pub fn row(&self, fields: Vec<Field>, key: &dyn Fn() -> Result<Vec<Text>, String>) -> Result<TargetRow, String> {
+    pub fn row(
+        &self,
+        fields: Vec<Field>,
+        key: &dyn Fn() -> Result<Vec<Text>, String>,
+    ) -> Result<TargetRow, String> {
         let mut cells: Vec<Option<Text>> = vec![None; self.info.columns.len()];
         for Field { name, value, .. } in fields {
             let Some(place) = self.places.get(&name) else { continue };
-            let is_array = self.info.columns.get(*place).is_some_and(|column| column.type_name.ends_with("[]"));
+            let is_array =
+                self.info.columns.get(*place).is_some_and(|column| column.type_name.ends_with("[]"));
             let value = match value {
                 Some(list) if is_array && list.starts_with('[') => Some(array_text(&list)?),
                 value => value,
@@ -167,7 +187,9 @@ impl Target {
         let part = |place: &usize| cells.get(*place).cloned().flatten().flatten();
         let key: Vec<Text> = places.iter().map(part).collect();
         match key.iter().position(Option::is_none) {
-            Some(null) => Err(format!("key column `{}` is null", self.key.get(null).map_or("", String::as_str))),
+            Some(null) => {
+                Err(format!("key column `{}` is null", self.key.get(null).map_or("", String::as_str)))
+            }
             None => Ok(TargetRow { cells, key, is_new: false }),
         }
     }
@@ -176,7 +198,8 @@ impl Target {
     pub async fn put(&mut self, sql: &Client, mode: Mode, rows: &[&TargetRow]) -> Result<(), Error> {
         let mut groups: Vec<(Vec<usize>, Vec<&TargetRow>)> = Vec::new();
         for row in rows {
-            let present = row.cells.iter().enumerate().filter(|(_, cell)| cell.is_some()).map(|(place, _)| place);
+            let present =
+                row.cells.iter().enumerate().filter(|(_, cell)| cell.is_some()).map(|(place, _)| place);
             let present: Vec<usize> = present.collect();
             match groups.iter_mut().find(|(known, _)| *known == present) {
                 Some((_, members)) => members.push(row),
@@ -239,9 +262,8 @@ impl Target {
             Mode::Insert => format!(" ON CONFLICT ({}) DO NOTHING", self.key_names()),
             Mode::Upsert => {
                 let others = columns.iter().filter(|column| !self.key.contains(&column.name));
-                let sets: Vec<String> = others
-                    .map(|column| format!("{0} = EXCLUDED.{0}", quoted_name(&column.name)))
-                    .collect();
+                let sets: Vec<String> =
+                    others.map(|column| format!("{0} = EXCLUDED.{0}", quoted_name(&column.name))).collect();
                 match sets.is_empty() {
                     true => format!(" ON CONFLICT ({}) DO NOTHING", self.key_names()),
                     false => format!(" ON CONFLICT ({}) DO UPDATE SET {}", self.key_names(), sets.join(", ")),
@@ -266,7 +288,9 @@ impl Target {
         let matches: Vec<String> = columns
             .iter()
             .enumerate()
-            .map(|(number, column)| format!("t.{} = u.c{number}::{}", quoted_name(&column.name), column.type_name))
+            .map(|(number, column)| {
+                format!("t.{} = u.c{number}::{}", quoted_name(&column.name), column.type_name)
+            })
             .collect();
         format!(
             "DELETE FROM {} AS t USING unnest({}) AS u({}) WHERE {}",

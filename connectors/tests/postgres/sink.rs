@@ -57,14 +57,19 @@ async fn rows_replace_those_of_their_key_and_tombstones_delete() {
     let (mut sink, next) = open(&server, json!({ "columns": { "at": "timestamptz" } })).await;
     assert_eq!((sink.delivery(), next), (Delivery::Transactional, 0));
     let records = [
-        (Some("1"), Some(r#"{"id":1,"amount":2.5,"tags":["a"],"at":"2026-01-02T03:04:05Z","note":null}"#), None),
+        (
+            Some("1"),
+            Some(r#"{"id":1,"amount":2.5,"tags":["a"],"at":"2026-01-02T03:04:05Z","note":null}"#),
+            None,
+        ),
         (Some("2"), Some(r#"{"id":2,"amount":1,"at":null,"note":"x\ty"}"#), None),
         (Some("1"), Some(r#"{"id":1,"amount":3}"#), None),
         (Some("3"), Some(r#"{"id":3}"#), None),
         (Some("3"), None, None),
     ];
     assert_eq!(put(sink.as_mut(), 0, &records).await, [""; 0]);
-    let found = rows(&sql, "SELECT id, amount, tags, at AT TIME ZONE 'UTC', note FROM orders ORDER BY id").await;
+    let found =
+        rows(&sql, "SELECT id, amount, tags, at AT TIME ZONE 'UTC', note FROM orders ORDER BY id").await;
     assert_eq!(found, ["1|3|[\"a\"]|2026-01-02 03:04:05|NULL", "2|1|NULL|NULL|x\ty"]);
     let records = [
         (Some("2"), None, None),
@@ -103,7 +108,9 @@ async fn what_was_not_committed_leaves_nothing_and_an_overtaken_sink_stops() {
 async fn records_that_fit_no_column_are_refused_alone() {
     let server = Server::start().await;
     let sql = server.session().await;
-    sql.batch_execute("CREATE TABLE orders (id int PRIMARY KEY, n int CHECK (n < 10), tags text[])").await.unwrap();
+    sql.batch_execute("CREATE TABLE orders (id int PRIMARY KEY, n int CHECK (n < 10), tags text[])")
+        .await
+        .unwrap();
     let (mut sink, _) = open(&server, json!({})).await;
     let records = values(&[
         r#"{"id":1,"n":1,"tags":["a","b,c"]}"#,

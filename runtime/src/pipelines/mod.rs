@@ -106,7 +106,11 @@ impl Pipelines {
     /// The pipelines that are stored in the node's directory; [`Pipelines::start_stored`] starts them.
     pub fn on(broker: &Broker, directory: &Path) -> Result<Self, StoreError> {
         let store = Store::open(directory.join("pipelines"))?;
-        Ok(Self::with(Some(Cluster::Local(broker.local())), Some(store), Some(directory.join(STATE_DIRECTORY))))
+        Ok(Self::with(
+            Some(Cluster::Local(broker.local())),
+            Some(store),
+            Some(directory.join(STATE_DIRECTORY)),
+        ))
     }
 
     /// Shows one run that somebody else started and will stop: its tasks can be paused and restarted, and what changes

@@ -7,8 +7,8 @@ pub mod edit;
 mod script;
 
 use millstream_sdk::error::ConnectorError;
-use millstream_sdk::record::{Batch, BatchBuilder, Bitmap, Column};
 use millstream_sdk::plugin::Surroundings;
+use millstream_sdk::record::{Batch, BatchBuilder, Bitmap, Column};
 use millstream_sdk::sink::Rejection;
 use millstream_sdk::transform::{Output, Transform, Transformed};
 use millstream_streams::row::{RowFilter, RowMap, RowView, Verdict};
