@@ -20,7 +20,10 @@ const DECLARED: &str =
     "CREATE STREAM quakes (id TEXT, time TIMESTAMP, magnitude DOUBLE, place TEXT, network TEXT,
     depth_km DOUBLE, WATERMARK FOR time AS time - INTERVAL '1' HOUR) WITH (key = 'network');";
 
-const QUERIES: [(&str, &str); 4] = [
+const JOINED: &str = "CREATE STREAM reports (id TEXT, time TIMESTAMP, depth_km DOUBLE,
+    WATERMARK FOR time AS time - INTERVAL '1' HOUR) WITH (key = 'id');";
+
+const QUERIES: [(&str, &str); 5] = [
     (
         "filter",
         "CREATE STREAM out AS SELECT id, time, magnitude, network FROM quakes WHERE magnitude >= 5.0;",
@@ -36,6 +39,11 @@ const QUERIES: [(&str, &str); 4] = [
          GROUP BY network, window_start, window_end EMIT FINAL;",
     ),
     ("count by key", "CREATE TABLE out AS SELECT network, count(*) AS n FROM quakes GROUP BY network;"),
+    (
+        "interval join",
+        "CREATE STREAM out AS SELECT q.id, q.time, q.magnitude, r.depth_km FROM quakes q JOIN reports r ON q.id = r.id \
+         AND r.time BETWEEN q.time - INTERVAL '1' MINUTE AND q.time + INTERVAL '1' MINUTE;",
+    ),
 ];
 
 fn main() -> Result<(), Anything> {
@@ -68,24 +76,29 @@ async fn measure(query: &str, records: u64) -> Result<Measured, Anything> {
     let broker = Broker::start(config).await?;
     let client = Client::connect(Cluster::Local(broker.local()), ClientConfig::default()).await?;
     let admin = client.admin();
-    for created in admin.create_topics(&[NewTopic::new("quakes", 4)], false).await {
-        created?;
+    // Two topics share the records.
+    let topics: &[&str] = if query.contains(" JOIN ") { &["quakes", "reports"] } else { &["quakes"] };
+    let mut ends = Vec::new();
+    for topic in topics {
+        for created in admin.create_topics(&[NewTopic::new(*topic, 4)], false).await {
+            created?;
+        }
+        admin.wait_for_topic(topic).await?;
+        produce(&client, topic, records / topics.len() as u64).await?;
+        let places: Vec<TopicPartition> =
+            (0..4).map(|partition| TopicPartition::new(*topic, partition)).collect();
+        let found = client.consumer(ConsumerConfig::default()).end_offsets(&places).await?;
+        ends.push(((*topic).to_owned(), (0..).zip(found).collect()));
     }
-    admin.wait_for_topic("quakes").await?;
-    produce(&client, records).await?;
-    let places: Vec<TopicPartition> =
-        (0..4).map(|partition| TopicPartition::new("quakes", partition)).collect();
-    let ends = client.consumer(ConsumerConfig::default()).end_offsets(&places).await?;
 
-    let program =
-        Program::parse(&format!("{DECLARED}\n{query}"), "bench.sql").map_err(|found| format!("{found:?}"))?;
+    let text = format!("{DECLARED}\n{JOINED}\n{query}");
+    let program = Program::parse(&text, "bench.sql").map_err(|found| format!("{found:?}"))?;
     let context = PlanContext { pipeline: "bench".to_owned(), ..PlanContext::default() };
     let plan = program.plan(&context).map_err(|found| format!("{found:?}"))?;
     let (started, cpu) = (Instant::now(), cpu_time()?);
     let queries = Engine::start(client, EngineConfig::default(), plan).await?;
     for query in queries.iter() {
-        let ends = (0..).zip(ends.iter().copied()).collect();
-        query.finish([("quakes".to_owned(), ends)].into()).await?;
+        query.finish(ends.iter().cloned().collect()).await?;
     }
     let measured =
         Measured { wall: started.elapsed(), cpu: cpu_time()? - cpu, rows_out: queries.status()[0].rows_out };
@@ -94,10 +107,10 @@ async fn measure(query: &str, records: u64) -> Result<Measured, Anything> {
     Ok(measured)
 }
 
-async fn produce(client: &Client, records: u64) -> Result<(), Anything> {
+async fn produce(client: &Client, topic: &str, records: u64) -> Result<(), Anything> {
     const NETWORKS: [&str; 12] = ["ak", "us", "ci", "nc", "hv", "nn", "uu", "mb", "uw", "pr", "nm", "av"];
     let producer = client.producer(ProducerConfig::default());
-    let writer = producer.writer("quakes").await?;
+    let writer = producer.writer(topic).await?;
     let mut value = Vec::new();
     for number in 0..records {
         let scattered = number.wrapping_mul(2_654_435_761) >> 7;

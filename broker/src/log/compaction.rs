@@ -103,6 +103,11 @@ impl Cleaner {
         let Some(plan) = partition.plan_compaction(now_ms)? else {
             return Err(PassError::GivenUp("there is nothing to compact any more"));
         };
+        // The batch that is a producer's last must not be one that a power cut takes: the one before would be gone.
+        partition.flush();
+        if self.shared.failure().is_some() {
+            return Err(PassError::GivenUp("the log folder failed"));
+        }
         let config = &self.shared.config.cleaner;
         let memory_bytes = config.memory_bytes / config.threads.max(1);
         let size = MapSize { memory_bytes, load_factor: config.load_factor };

@@ -209,7 +209,7 @@ async fn records_are_deleted_only_where_the_policy_is_to_delete() {
         way.call(produce(topic, 0, records, -1), 9).await;
         let partition = DeleteRecordsPartition { partition_index: 0, offset: 1 };
         let asked = DeleteRecordsTopic { name: topic.to_owned(), partitions: vec![partition] };
-        let request = DeleteRecordsRequest { topics: vec![asked], timeout_ms: 1000, ..Default::default() };
+        let request = DeleteRecordsRequest { topics: vec![asked], timeout_ms: 1000 };
         let response = way.call(request, 2).await;
         let deleted = &response.topics[0].partitions[0];
         assert_eq!(ErrorCode::from_code(deleted.error_code), expected, "{topic}");

@@ -10,9 +10,10 @@ use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use datafusion::sql::sqlparser::ast::{self, TableFactor, TableVersion};
+use datafusion::sql::sqlparser::ast::{self, FunctionArgExpr, TableFactor};
 
 use super::window::table;
+use crate::sql::parse::AS_OF;
 
 /// The rows of a table as of the time in a column of another relation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,12 +69,18 @@ impl RelationPlanner for VersionPlanner {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
-        let TableFactor::Table { name, alias, version: Some(version), .. } = &relation else {
+        let TableFactor::Table { name, alias, args: Some(arguments), .. } = &relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let (relation, column) = match version {
-            TableVersion::ForSystemTimeAsOf(ast::Expr::Identifier(column)) => (None, normal(column)),
-            TableVersion::ForSystemTimeAsOf(ast::Expr::CompoundIdentifier(names)) => match names.as_slice() {
+        let [ast::FunctionArg::Named { name: argument, arg, .. }] = arguments.args.as_slice() else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        if argument.value != AS_OF {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        }
+        let (relation, column) = match arg {
+            FunctionArgExpr::Expr(ast::Expr::Identifier(column)) => (None, normal(column)),
+            FunctionArgExpr::Expr(ast::Expr::CompoundIdentifier(names)) => match names.as_slice() {
                 [relation, column] => (Some(normal(relation)), normal(column)),
                 _ => return refuse(),
             },

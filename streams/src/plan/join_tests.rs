@@ -56,7 +56,7 @@ fn a_join_says_what_bounds_it_and_where_its_rows_are() {
     }
 }
 
-const REFUSALS: [(&str, &str); 7] = [
+const REFUSALS: [(&str, &str); 9] = [
     (
         "CREATE STREAM x AS SELECT o.id FROM o JOIN p ON o.id = p.id",
         "joining the streams `o` and `p` would keep every row of both for ever, since nothing bounds how far apart two rows may \
@@ -88,6 +88,14 @@ const REFUSALS: [(&str, &str); 7] = [
         "CREATE STREAM x AS SELECT l.id FROM TUMBLE(o, at, INTERVAL '1' MINUTE) l JOIN TUMBLE(p, paid, INTERVAL '2' MINUTE) r \
          ON l.id = r.id AND l.window_end = r.window_end",
         "the windows of the two sides are not alike",
+    ),
+    (
+        "CREATE STREAM x AS SELECT o.id FROM o JOIN p FOR SYSTEM_TIME AS OF o.at ON o.id = p.id",
+        "FOR SYSTEM_TIME AS OF joins a stream with a table",
+    ),
+    (
+        "CREATE STREAM x AS SELECT id FROM p FOR SYSTEM_TIME AS OF paid",
+        "FOR SYSTEM_TIME AS OF belongs to the table on the right of a JOIN",
     ),
 ];
 

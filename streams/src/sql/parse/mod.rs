@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows which relations exist; names are resolved when the program is planned.
 
+mod as_of;
 mod clause;
 mod create;
 mod cursor;
@@ -15,6 +16,7 @@ mod tests;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+pub(crate) use as_of::AS_OF;
 use clause::parse_select;
 use cursor::{Cursor, position};
 pub use statement::RelationKind;
@@ -69,7 +71,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, Vec<Finding>> {
 }
 
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, Finding> {
-    Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| {
+    Tokenizer::new(&DIALECT, text).tokenize_with_location().map(as_of::rewrite).map_err(|error| {
         let at = Position { line: error.location.line as usize, column: error.location.column as usize };
         Finding::new(at, error.message.to_lowercase())
     })

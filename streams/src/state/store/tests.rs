@@ -290,8 +290,7 @@ fn a_torn_write_leaves_an_earlier_copy_or_none() {
 fn a_directory_in_use_is_refused_and_a_strange_one_is_built_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let first = StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).expect("the directory is ours");
-    let error =
-        StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).err().expect("the directory is in use");
+    let error = StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).expect_err("the directory is in use");
     assert!(error.to_string().ends_with("another process uses it"), "{error}");
     drop(first);
     for file in files(directory.path()) {
