@@ -48,7 +48,7 @@ async fn check(seed: u64) {
     }
     script.push_str("\nfinish\n");
     let scenario = Scenario::parse(format!("seed {seed}"), &script);
-    let how = if seed % 3 == 0 { Disturbance::none() } else { Disturbance::shaken(seed) };
+    let how = if seed.is_multiple_of(3) { Disturbance::none() } else { Disturbance::shaken(seed) };
     let crash = seeded.next(200) as usize;
     let how = if seed % 3 == 1 { how.crashing_at(crash, None) } else { how };
     let mut found = scenario.values(&how, "q", query.kind == "TABLE").await;
