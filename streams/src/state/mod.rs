@@ -13,7 +13,6 @@ pub(crate) mod key;
 pub(crate) mod memory;
 #[cfg(test)]
 mod random;
-#[cfg_attr(not(test), expect(dead_code, reason = "steps use a part of it so far"))]
 pub(crate) mod row;
 pub(crate) mod store;
 #[cfg_attr(not(test), expect(dead_code, reason = "steps use a part of it so far"))]
