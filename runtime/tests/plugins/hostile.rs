@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use millstream::plugin::{Grants, find};
-use millstream_sdk::plugin::{Surroundings};
+use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::record::BatchBuilder;
 use serde_json::json;
 use tempfile::tempdir;
