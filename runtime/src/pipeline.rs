@@ -93,6 +93,17 @@ impl PipelineRun {
         Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done, state).await
     }
 
+    /// As [`PipelineRun::start`], with sources and sinks that stand still from the start.
+    pub async fn start_with(
+        client: Client,
+        checked: &Checked,
+        targets: BTreeMap<String, Target>,
+        state: Option<StateDatabase>,
+    ) -> Result<(Self, Vec<String>), StartError> {
+        let config = WorkerConfig { targets, ..WorkerConfig::default() };
+        Self::start_all(client, checked, Declaration::of(&checked.pipeline)?, false, state, config).await
+    }
+
     /// As [`PipelineRun::start`], with other sources and sinks than the file's.
     pub async fn start_as(
         client: Client,
@@ -100,6 +111,17 @@ impl PipelineRun {
         declaration: Declaration,
         until_done: bool,
         state: Option<StateDatabase>,
+    ) -> Result<(Self, Vec<String>), StartError> {
+        Self::start_all(client, checked, declaration, until_done, state, WorkerConfig::default()).await
+    }
+
+    async fn start_all(
+        client: Client,
+        checked: &Checked,
+        declaration: Declaration,
+        until_done: bool,
+        state: Option<StateDatabase>,
+        config: WorkerConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
         let mut engine = EngineConfig { state, ..EngineConfig::default() };
@@ -110,7 +132,7 @@ impl PipelineRun {
         }
         let queries = Engine::start(client.clone(), engine, checked.plan.clone()).await?;
         let declaration = declaration_of(checked, declaration);
-        match Worker::start(client.clone(), declaration, WorkerConfig::default()).await {
+        match Worker::start(client.clone(), declaration, config).await {
             Ok(worker) => {
                 let queries = RwLock::new(Arc::new(queries));
                 Ok((Self { name: checked.pipeline.name.clone(), client, queries, worker }, warnings))

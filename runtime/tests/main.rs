@@ -6,6 +6,7 @@ mod cli;
 mod connect;
 mod crash;
 mod earthquakes;
+mod examples;
 mod hostile;
 mod plugins;
 mod process;

@@ -36,6 +36,8 @@ pub struct WorkerConfig {
     pub poll_bytes: usize,
     /// How often a sink looks whether its topics have got more partitions.
     pub partition_refresh: Duration,
+    /// What is wanted of sources and sinks that are not to run from the start.
+    pub targets: BTreeMap<String, Target>,
 }
 
 impl Default for WorkerConfig {
@@ -47,6 +49,7 @@ impl Default for WorkerConfig {
             poll_records: 16_384,
             poll_bytes: 1 << 20,
             partition_refresh: Duration::from_secs(10),
+            targets: BTreeMap::new(),
         }
     }
 }
@@ -141,7 +144,7 @@ impl Worker {
         for (place, (name, mut node)) in nodes.into_iter().enumerate() {
             node.place = place;
             worker.ensure_offsets(&name, &node).await?;
-            worker.launch(&mut node)?;
+            worker.begin(&mut node, worker.config.targets.get(&name).copied().unwrap_or(Target::Running))?;
             worker.nodes.lock().insert(name, node);
         }
         Ok(worker)
@@ -278,12 +281,17 @@ impl Worker {
         if let Some(before) = nodes.get(&name) {
             node.place = before.place;
         }
+        self.begin(&mut node, target)?;
+        nodes.insert(name, node);
+        Ok(())
+    }
+
+    fn begin(&self, node: &mut Node, target: Target) -> Result<(), TaskFailure> {
         match target {
-            Target::Running => self.launch(&mut node)?,
+            Target::Running => return self.launch(node),
             Target::Paused => node.cell.rest(TaskState::Paused),
             Target::Stopped => node.cell.rest(TaskState::Stopped),
         }
-        nodes.insert(name, node);
         Ok(())
     }
 

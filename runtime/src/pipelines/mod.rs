@@ -330,14 +330,9 @@ impl Pipelines {
         };
         let client = Client::connect(cluster, ClientConfig::default()).await.map_err(Refusal::failed)?;
         let state = self.state().map_err(Refusal::failed)?;
-        let started = PipelineRun::start(client, checked, false, state).await;
+        // What is paused must not run for a moment first.
+        let started = PipelineRun::start_with(client, checked, bundle.targets.clone(), state).await;
         let (run, warnings) = started.map_err(Refusal::failed)?;
-        for (node, target) in &bundle.targets {
-            // A name that is gone is no reason not to start.
-            if let Err(error) = run.worker().set_target(node, *target).await {
-                tracing::warn!(pipeline = checked.pipeline.name, %error, "keeping a source or sink paused");
-            }
-        }
         Ok((Arc::new(run), warnings))
     }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod cluster;
+mod node;
 mod pipelines;
 mod server;
 mod validate;

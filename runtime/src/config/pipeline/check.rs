@@ -8,6 +8,7 @@ use millstream_sdk::plugin::Role;
 use millstream_streams::Plan;
 use millstream_streams::row::{ExpressionError, RowFilter, RowMap, RowScalar};
 
+use super::load::CONNECTOR_FILE;
 use super::sql;
 use super::uses::{self, Use};
 use super::{ErrorsThen, Pipeline, Step, StepKind};
@@ -175,7 +176,9 @@ fn topics_known(pipeline: &Pipeline, plan: Option<&Plan>) -> Vec<String> {
 }
 
 fn check_topic_known(topic: &Text, known: &[String], open_ended: bool, report: &mut Report) {
-    if open_ended || known.contains(&topic.value) {
+    // A connector made over HTTP reads topics of other pipelines as a matter of course.
+    let is_alone = topic.location.file.starts_with(CONNECTOR_FILE);
+    if open_ended || is_alone || known.contains(&topic.value) {
         return;
     }
     let hint = did_you_mean(&topic.value, known.iter().map(String::as_str));

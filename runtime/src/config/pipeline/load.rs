@@ -15,6 +15,9 @@ use crate::pipelines::Override;
 /// Largest pipeline file.
 pub const FILE_BYTES_MAX: u64 = resolve::INCLUDED_FILE_BYTES_MAX;
 
+/// What findings call the place of a connector that was made over HTTP, before its name.
+pub const CONNECTOR_FILE: &str = "connector ";
+
 /// Longest pipeline name; it is part of group names and transactional ids.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -119,7 +122,7 @@ impl Gathered {
         self.sources.retain(|part| part.name != name);
         self.sinks.retain(|part| part.name != name);
         let Some(put) = put else { return };
-        let file: Arc<str> = Arc::from(format!("connector {name}"));
+        let file: Arc<str> = Arc::from(format!("{CONNECTOR_FILE}{name}"));
         let text = put.part.to_string();
         report.add_text(&file, &text);
         let Some(mut tree) = yaml::parse(&file, &text, report) else { return };

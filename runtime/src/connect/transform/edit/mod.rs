@@ -106,3 +106,6 @@ impl EditKind {
 fn push_value(row: Row<'_>, value: Option<&[u8]>, to: &mut BatchBuilder) {
     to.push_row(Row { value, ..row });
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Examples: those with cases pass them; those that end run to their end and give what they say.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::process::{Node, finish, millstream};
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// A copy of an example, so that what it writes stays out of the tree.
+fn copy(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(examples().join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
+}
+
+fn run_to_end(folder: &Path, settings: &[&str]) {
+    let mut command = millstream();
+    command.current_dir(folder).args(["run", "pipeline.yaml", "--until-done"]);
+    command.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(settings);
+    let done = finish(&mut command);
+    assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
+}
+
+fn lines(folder: &Path, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn cases_of_examples_pass() {
+    for name in ["nexmark", "change-events"] {
+        let folder = copy(name);
+        let output =
+            millstream().current_dir(folder.path()).args(["test", "pipeline.yaml"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{name}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn nexmark_makes_the_same_high_bids_again_and_again() {
+    let (first, second) = (copy("nexmark"), copy("nexmark"));
+    run_to_end(first.path(), &[]);
+    run_to_end(second.path(), &[]);
+    let sorted = |folder: &Path| {
+        let mut rows: Vec<String> = lines(folder, "out/high.jsonl").iter().map(Value::to_string).collect();
+        rows.sort();
+        rows
+    };
+    let rows = sorted(first.path());
+    // A tenth of the 4,600 bids, more or less.
+    assert!((300..700).contains(&rows.len()), "{} high bids", rows.len());
+    assert_eq!(rows, sorted(second.path()));
+}
+
+#[test]
+fn change_events_become_rows_by_country() {
+    let folder = copy("change-events");
+    run_to_end(folder.path(), &[]);
+    let norway = lines(folder.path(), "out/norway.jsonl");
+    assert_eq!(norway.len(), 1);
+    assert_eq!(norway[0]["card"], "************1111");
+    let rest = lines(folder.path(), "out/rest.jsonl");
+    assert_eq!(rest.iter().map(|row| row["__deleted"].clone()).collect::<Vec<_>>(), ["false", "true"]);
+    let letters = std::fs::read_to_string(folder.path().join("out/letters.txt")).unwrap();
+    assert_eq!(letters, "this line is no event\n");
+}
+
+#[test]
+fn a_mirror_keeps_keys_timestamps_headers_and_partitions_and_runs_twice_without_doubling() {
+    let folder = copy("mirror");
+    let other = Node::start(&folder.path().join("other"), "127.0.0.1:0", &[]);
+    let cli = |arguments: &[&str]| {
+        let output = millstream().args(arguments).args(["--bootstrap", &other.kafka]).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    cli(&["topic", "create", "orders", "--partitions", "2"]);
+    let rows = folder.path().join("rows.txt");
+    std::fs::write(&rows, (0..50).map(|n| format!("k{n}:{n}\n")).collect::<String>()).unwrap();
+    cli(&["produce", "orders", &rows.display().to_string(), "--key-separator", ":", "--header", "h=1"]);
+    let setting = format!("OTHER={}", other.kafka);
+    for _ in 0..2 {
+        run_to_end(folder.path(), &["--set", &setting]);
+    }
+    let consumed = |topic: &str| {
+        let text =
+            cli(&["consume", topic, "--from-beginning", "--until-end", "--format", "%p %T %k=%s %h\\n"]);
+        // Order holds within a partition.
+        let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        rows.sort_by_key(|row| row.split(' ').next().map(str::to_owned));
+        rows
+    };
+    let (orders, copied) = (consumed("orders"), consumed("copied"));
+    assert_eq!((orders.len(), copied.len()), (50, 50));
+    for (order, copy) in orders.iter().zip(&copied) {
+        assert!(
+            copy.starts_with(order.trim_end()) && copy.contains("origin.offset"),
+            "{order} became {copy}"
+        );
+    }
+}
