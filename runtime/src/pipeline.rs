@@ -78,6 +78,8 @@ pub struct PipelineRun {
     name: String,
     client: Client,
     queries: RwLock<Arc<QueryHandles>>,
+    /// Where queries keep what does not fit into memory: also those that a change starts.
+    state: Option<StateDatabase>,
     worker: Worker,
 }
 
@@ -124,7 +126,7 @@ impl PipelineRun {
         config: WorkerConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
-        let mut engine = EngineConfig { state, ..EngineConfig::default() };
+        let mut engine = EngineConfig { state: state.clone(), ..EngineConfig::default() };
         if until_done {
             // Nobody waits for a quiet partition: the end of the run closes what is open, and until then the
             // result must not depend on how fast anything went.
@@ -135,7 +137,7 @@ impl PipelineRun {
         match Worker::start(client.clone(), declaration, config).await {
             Ok(worker) => {
                 let queries = RwLock::new(Arc::new(queries));
-                Ok((Self { name: checked.pipeline.name.clone(), client, queries, worker }, warnings))
+                Ok((Self { name: checked.pipeline.name.clone(), client, queries, state, worker }, warnings))
             }
             Err(failure) => {
                 queries.stop().await;
