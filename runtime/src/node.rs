@@ -6,11 +6,16 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_broker::{Broker, Config};
+use tokio::task::JoinHandle;
 
 use crate::http::{self, HttpServer, Resources};
 use crate::pipelines::{Pipelines, StoreError};
+
+/// How long a server waits for the queries of statements before it says that it is ready.
+const STATEMENTS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a node did not start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +36,24 @@ pub struct Node {
     http: HttpServer,
     directory: PathBuf,
     pipelines: Pipelines,
+    /// Starts what takes statements.
+    statements: Option<JoinHandle<()>>,
 }
 
 impl Node {
     /// Starts a node on the directory that `config` names. A server keeps pipelines of its own: those that are stored
     /// start with it.
     pub async fn server(config: Config, http_address: SocketAddr) -> Result<Self, StartError> {
-        let node = Self::start(config, http_address, None).await?;
+        let mut node = Self::start(config, http_address, None).await?;
         if let Err(error) = node.pipelines.start_stored().await {
             node.stop().await;
             return Err(error.into());
+        }
+        let mut starting = tokio::spawn(node.pipelines.clone().start_statements());
+        // A cluster that is not complete yet must not keep this node from being ready.
+        if tokio::time::timeout(STATEMENTS_PATIENCE, &mut starting).await.is_err() {
+            tracing::warn!("the queries of statements are not started yet; the node goes on trying");
+            node.statements = Some(starting);
         }
         Ok(node)
     }
@@ -65,7 +78,7 @@ impl Node {
         };
         let resources = Resources::of(pipelines.clone()).with_broker(&broker);
         match http::serve(http_address, resources).await {
-            Ok(http) => Ok(Self { broker, http, directory, pipelines }),
+            Ok(http) => Ok(Self { broker, http, directory, pipelines, statements: None }),
             Err(source) => {
                 stop_broker(&broker).await;
                 Err(StartError::Http { address: http_address, source })
@@ -101,6 +114,9 @@ impl Node {
     pub async fn stop(self) {
         // Requests that change pipelines are over before these stop.
         self.http.stop().await;
+        if let Some(starting) = &self.statements {
+            starting.abort();
+        }
         self.pipelines.stop().await;
         stop_broker(&self.broker).await;
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use millstream_client::admin::{AdminError, OffsetSpec};
 use millstream_client::{Client, Isolation, TopicPartition};
 use millstream_streams::{
-    Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, QueryState, QueryStatus,
+    EngineConfig, FinishError, InputEnds, QueryHandle, QueryState, QueryStatus, Session, SessionError,
     StateDatabase,
 };
 use parking_lot::RwLock;
@@ -40,7 +40,7 @@ pub enum StartError {
     #[error(transparent)]
     Declaration(#[from] DeclarationError),
     #[error("starting the queries: {0}")]
-    Queries(#[from] millstream_streams::StartError),
+    Queries(#[from] SessionError),
     #[error("starting {0}")]
     Task(#[from] TaskFailure),
 }
@@ -53,7 +53,7 @@ pub enum ChangeError {
     #[error(transparent)]
     Declaration(#[from] DeclarationError),
     #[error("starting the queries: {0}")]
-    Queries(#[from] millstream_streams::StartError),
+    Queries(#[from] SessionError),
     #[error("starting {0}")]
     Node(#[from] NodeError),
 }
@@ -77,9 +77,9 @@ pub enum EndError {
 pub struct PipelineRun {
     name: String,
     client: Client,
-    queries: RwLock<Arc<QueryHandles>>,
-    /// Where queries keep what does not fit into memory: also those that a change starts.
-    state: Option<StateDatabase>,
+    /// Of the queries: also those that a change starts.
+    engine: EngineConfig,
+    session: RwLock<Arc<Session>>,
     worker: Worker,
 }
 
@@ -126,21 +126,22 @@ impl PipelineRun {
         config: WorkerConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
-        let mut engine = EngineConfig { state: state.clone(), ..EngineConfig::default() };
+        let mut engine = EngineConfig { state, ..EngineConfig::default() };
         if until_done {
             // Nobody waits for a quiet partition: the end of the run closes what is open, and until then the
             // result must not depend on how fast anything went.
             engine.idle_timeout = None;
         }
-        let queries = Engine::start(client.clone(), engine, checked.plan.clone()).await?;
+        let session = Session::start(client.clone(), engine.clone(), checked.plan.clone()).await?;
         let declaration = declaration_of(checked, declaration);
         match Worker::start(client.clone(), declaration, config).await {
             Ok(worker) => {
-                let queries = RwLock::new(Arc::new(queries));
-                Ok((Self { name: checked.pipeline.name.clone(), client, queries, state, worker }, warnings))
+                let session = RwLock::new(Arc::new(session));
+                let name = checked.pipeline.name.clone();
+                Ok((Self { name, client, engine, session, worker }, warnings))
             }
             Err(failure) => {
-                queries.stop().await;
+                session.stop().await;
                 Err(failure.into())
             }
         }
@@ -153,15 +154,14 @@ impl PipelineRun {
         }
         self.worker.sources_drained().await?;
         // In the order of the statements: a query reads only what earlier ones write.
-        let queries = Arc::clone(&self.queries.read());
-        for query in queries.iter() {
+        for query in self.session().started_with() {
             let mut ends = InputEnds::new();
             for topic in query.input_topics() {
                 ends.insert(topic.to_owned(), self.ends_of(topic).await?);
             }
             tokio::select! {
                 finished = query.finish(ends) => finished?,
-                failing = keeps_failing(query) => return Err(failing),
+                failing = keeps_failing(&query) => return Err(failing),
                 failure = self.worker.failed() => return Err(failure.into()),
             }
         }
@@ -172,8 +172,7 @@ impl PipelineRun {
     /// Stops sources and sinks, then the queries; all of them commit what they have done.
     pub async fn stop(&self) {
         self.worker.stop().await;
-        let queries = Arc::clone(&self.queries.read());
-        queries.stop().await;
+        self.session().stop().await;
     }
 
     /// Goes over to another version of the pipeline: `changes` says which parts differ, and only those are touched.
@@ -195,11 +194,9 @@ impl PipelineRun {
             }
         }
         if changes.iter().any(|change| change.section == Section::Sql) {
-            let old = Arc::clone(&self.queries.read());
-            old.stop().await;
-            let new =
-                Engine::start(self.client.clone(), EngineConfig::default(), checked.plan.clone()).await?;
-            *self.queries.write() = Arc::new(new);
+            self.session().stop().await;
+            let new = Session::start(self.client.clone(), self.engine.clone(), checked.plan.clone()).await?;
+            *self.session.write() = Arc::new(new);
         }
         for change in put {
             let name = &change.name;
@@ -232,6 +229,11 @@ impl PipelineRun {
         &self.worker
     }
 
+    /// What takes statements while the pipeline runs.
+    pub fn session(&self) -> Arc<Session> {
+        self.session.read().clone()
+    }
+
     pub fn progress(&self) -> Progress {
         self.worker.progress()
     }
@@ -241,7 +243,7 @@ impl PipelineRun {
     }
 
     pub fn queries(&self) -> Vec<QueryStatus> {
-        self.queries.read().status()
+        self.session().queries().into_iter().map(|query| query.status).collect()
     }
 
     /// As `/v1/pipelines` shows it.
@@ -294,7 +296,7 @@ async fn keeps_failing(query: &QueryHandle) -> EndError {
     }
 }
 
-fn query_json(status: &QueryStatus) -> Value {
+pub(crate) fn query_json(status: &QueryStatus) -> Value {
     json!({
         "name": status.name,
         "state": status.state.name(),

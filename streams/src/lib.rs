@@ -7,6 +7,7 @@ mod exec;
 pub mod format;
 mod plan;
 pub mod row;
+mod session;
 mod sql;
 mod state;
 
@@ -15,5 +16,6 @@ pub use exec::{
     BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryError, QueryHandle, QueryHandles,
     QueryState, QueryStatus, StartError,
 };
-pub use plan::{Plan, PlanContext, Program, QueryPlan, TopicNeed};
+pub use plan::{Answer, Plan, PlanContext, Program, QueryPlan, Table, TopicNeed};
+pub use session::{QueryShown, Session, SessionError};
 pub use state::store::{StateDatabase, StoreError};

@@ -5,3 +5,4 @@
 mod cluster;
 mod earthquakes;
 mod lifecycle;
+mod session;

@@ -3,6 +3,7 @@
 //!
 //! Left out: what the commands do; each parses its arguments and calls the part that does it.
 
+mod answer;
 mod apply;
 mod bench;
 mod config;
@@ -15,6 +16,7 @@ mod record_format;
 mod run;
 mod schema;
 mod server;
+mod sql;
 mod status;
 mod stop;
 mod test;
@@ -79,6 +81,8 @@ enum Command {
     Config(config::Arguments),
     /// Start, look at and try plugins.
     Plugin(plugin::Arguments),
+    /// Carry out SQL statements on a running node.
+    Sql(sql::Arguments),
     /// Measure a broker beside this machine's own limits.
     Bench(bench::Arguments),
     /// Print the JSON Schema of the pipeline file.
@@ -148,6 +152,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Consume(arguments) => consume::run(arguments),
         Command::Group(arguments) => group::run(arguments),
         Command::Transaction(arguments) => transaction::run(arguments),
+        Command::Sql(arguments) => sql::run(arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     }

@@ -16,7 +16,7 @@ use super::cluster::block_on;
 use super::output::Output;
 use super::stop::StopRequest;
 use super::validate::accept;
-use super::{Failure, parse_settings};
+use super::{Failure, answer, parse_settings};
 use crate::config::diagnostic::Report;
 use crate::config::pipeline::{self, Checked};
 use crate::config::resolve::Surroundings;
@@ -109,6 +109,9 @@ async fn run_pipeline(
     let (bundle, checked) = (Bundle::of_part(&checked.pipeline.name), Arc::new(checked));
     pipelines.adopt(bundle, Arc::clone(&checked), Arc::clone(&run));
     warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
+    for answer in checked.plan.answers() {
+        answer::show(answer, output)?;
+    }
     let ended = wait_for_end(&run, arguments.until_done, stop, output).await;
     let elapsed = started.elapsed();
     let told = match &ended {

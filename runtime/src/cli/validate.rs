@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::output::{Output, person_watches};
-use super::{Failure, parse_settings};
+use super::{Failure, answer, parse_settings};
 use crate::config::diagnostic::{Report, Severity};
 use crate::config::pipeline::{self, Checked};
 use crate::config::resolve::Surroundings;
@@ -33,6 +33,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return checked.map(|_| ()).ok_or(Failure::AlreadyTold);
     }
     let checked = accept(output, &report, checked)?;
+    for answer in checked.plan.answers() {
+        answer::show(answer, output)?;
+    }
     output.line(&checked.summary())
 }
 

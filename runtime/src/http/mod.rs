@@ -7,6 +7,7 @@ mod connect;
 mod health;
 mod metrics;
 mod pipelines;
+mod sql;
 mod status;
 
 use std::net::SocketAddr;
@@ -88,13 +89,16 @@ pub async fn serve(address: SocketAddr, mut resources: Resources) -> std::io::Re
 }
 
 fn router(resources: Resources) -> Router {
-    use axum::routing::get;
+    use axum::routing::{get, post};
     Router::new()
         .route("/health", get(health::show))
         .route("/metrics", get(metrics::show))
         .route("/v1/status", get(status::show))
         .merge(pipelines::routes())
         .merge(connect::routes())
+        .route("/v1/queries", get(sql::queries))
+        .route("/v1/queries/{name}", get(sql::query))
+        .route("/v1/sql", post(sql::execute))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such resource") })
         .with_state(resources)
 }

@@ -8,6 +8,7 @@ mod bundle;
 mod connector;
 mod offsets;
 mod outline;
+mod statements;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use millstream_broker::Broker;
 use millstream_client::{Client, ClientConfig, Cluster};
-use millstream_streams::StateDatabase;
+use millstream_streams::{Session, StateDatabase};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -88,6 +89,8 @@ struct Inner {
     /// One change at a time.
     changing: Mutex<()>,
     entries: RwLock<BTreeMap<String, Entry>>,
+    /// For statements sent to this node.
+    session: RwLock<Option<Arc<Session>>>,
 }
 
 impl Default for Pipelines {
@@ -99,8 +102,9 @@ impl Default for Pipelines {
 
 impl Pipelines {
     fn with(home: Option<Cluster>, store: Option<Store>, state_directory: Option<PathBuf>) -> Self {
-        let (state, changing, entries) = Default::default();
-        Self { inner: Arc::new(Inner { home, store, state_directory, state, changing, entries }) }
+        let (state, changing, entries, session) = Default::default();
+        let inner = Inner { home, store, state_directory, state, changing, entries, session };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The pipelines that are stored in the node's directory; [`Pipelines::start_stored`] starts them.
@@ -156,6 +160,7 @@ impl Pipelines {
             // They belong to whoever started them.
             return;
         }
+        self.stop_statements().await;
         let runs: Vec<_> =
             self.inner.entries.write().values_mut().filter_map(|entry| entry.run.take()).collect();
         futures_util::future::join_all(runs.iter().map(|run| run.stop())).await;

@@ -6,6 +6,7 @@ mod cluster;
 mod node;
 mod pipelines;
 mod server;
+mod sql;
 mod validate;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -90,11 +90,34 @@ impl Engine {
     /// Creates the topics that are missing and starts every query. Must be called within a tokio runtime.
     pub async fn start(client: Client, config: EngineConfig, plan: Plan) -> Result<QueryHandles, StartError> {
         let mut handles = Vec::new();
-        for query in &plan.queries {
+        for query in plan.queries.iter().filter(|query| !plan.is_paused(query.name())) {
             create_topics(&client, &config, query).await?;
             handles.push(spawn(client.clone(), config.clone(), query.clone()));
         }
         Ok(QueryHandles { handles })
+    }
+
+    /// Starts one query, whose topics must be there.
+    pub(crate) fn run(client: Client, config: EngineConfig, plan: Arc<QueryPlan>) -> QueryHandle {
+        spawn(client, config, plan)
+    }
+
+    /// Creates the topics of a query that are missing.
+    pub(crate) async fn create_topics(
+        client: &Client,
+        config: &EngineConfig,
+        query: &QueryPlan,
+    ) -> Result<(), StartError> {
+        create_topics(client, config, query).await
+    }
+
+    /// Creates a relation's topic if it is missing.
+    pub(crate) async fn ensure_topic(
+        client: &Client,
+        config: &EngineConfig,
+        relation: &Relation,
+    ) -> Result<(), StartError> {
+        ensure(&client.admin(), &relation.name, relation_topic(config, relation, None)).await
     }
 }
 
@@ -246,14 +269,14 @@ async fn create_topics(client: &Client, config: &EngineConfig, query: &QueryPlan
     let mut first = None;
     for (_, source) in query.graph.sources() {
         let relation = &source.relation;
-        ensure(&admin, query, relation_topic(config, relation, None)).await?;
+        ensure(&admin, query.name(), relation_topic(config, relation, None)).await?;
         if first.is_none() {
             let count = client.topic(&relation.topic).await.map(|layout| layout.partitions.len());
             first = count.ok().and_then(|count| i32::try_from(count).ok());
         }
     }
     if let Some(sink) = query.sink() {
-        ensure(&admin, query, relation_topic(config, &sink.relation, first)).await?;
+        ensure(&admin, query.name(), relation_topic(config, &sink.relation, first)).await?;
     }
     for topic in query.internal_topics() {
         let changelog = new_topic(config, &topic, Some(1)).config("cleanup.policy", "compact");
@@ -261,14 +284,18 @@ async fn create_topics(client: &Client, config: &EngineConfig, query: &QueryPlan
         let changelog = changelog
             .config("min.cleanable.dirty.ratio", "0.1")
             .config("segment.bytes", CHANGELOG_SEGMENT_BYTES);
-        ensure(&admin, query, changelog).await?;
+        ensure(&admin, query.name(), changelog).await?;
     }
     Ok(())
 }
 
 /// A relation's topic; `partitions` if nothing is declared.
 fn relation_topic(config: &EngineConfig, relation: &Relation, partitions: Option<i32>) -> NewTopic {
-    let topic = new_topic(config, &relation.topic, relation.partitions.or(partitions));
+    let mut topic = new_topic(config, &relation.topic, relation.partitions.or(partitions));
+    topic.replication_factor = relation.settings.replicas.unwrap_or(topic.replication_factor);
+    if let Some(retention_ms) = relation.settings.retention_ms {
+        topic = topic.config("retention.ms", retention_ms.to_string());
+    }
     match relation.mode {
         ChangeMode::Upsert => topic.config("cleanup.policy", "compact"),
         ChangeMode::Append => topic,
@@ -282,9 +309,9 @@ fn new_topic(config: &EngineConfig, name: &str, partitions: Option<i32>) -> NewT
 }
 
 /// Creates the topic unless there is one of that name.
-async fn ensure(admin: &Admin, query: &QueryPlan, topic: NewTopic) -> Result<(), StartError> {
+async fn ensure(admin: &Admin, query: &str, topic: NewTopic) -> Result<(), StartError> {
     let name = topic.name.clone();
-    let failed = |source| StartError::Topic { topic: name.clone(), query: query.name().to_owned(), source };
+    let failed = |source| StartError::Topic { topic: name.clone(), query: query.to_owned(), source };
     for created in admin.create_topics(std::slice::from_ref(&topic), false).await {
         match created {
             Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}

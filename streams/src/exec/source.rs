@@ -174,7 +174,7 @@ fn column_source(plan: &SourcePlan, name: &str) -> ColumnSource {
 pub(crate) fn format_of(format: ValueFormat) -> Format {
     match format {
         ValueFormat::Json => Format::Json,
-        ValueFormat::Csv => Format::Csv { delimiter: b',' },
+        ValueFormat::Csv { delimiter } => Format::Csv { delimiter },
         ValueFormat::Raw => Format::Raw,
     }
 }

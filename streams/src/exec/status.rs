@@ -13,6 +13,8 @@ pub enum QueryState {
     Running,
     /// Failed; starts again by itself after a pause. `last_error` says why.
     Restarting,
+    /// Waits for `RESUME`.
+    Paused,
     Stopped,
 }
 
@@ -22,6 +24,7 @@ impl QueryState {
             QueryState::Starting => "starting",
             QueryState::Running => "running",
             QueryState::Restarting => "restarting",
+            QueryState::Paused => "paused",
             QueryState::Stopped => "stopped",
         }
     }
@@ -52,6 +55,13 @@ pub struct QueryStatus {
     pub last_error: Option<String>,
 }
 
+impl QueryStatus {
+    /// Of a query that was never started here.
+    pub(crate) fn not_started(name: &str) -> QueryStatus {
+        StatusCells::new(name).snapshot()
+    }
+}
+
 /// The shared cells behind [`QueryStatus`].
 #[derive(Debug)]
 pub(crate) struct StatusCells {
@@ -69,8 +79,13 @@ pub(crate) struct StatusCells {
     last_error: Mutex<Option<String>>,
 }
 
-const STATES: [QueryState; 4] =
-    [QueryState::Starting, QueryState::Running, QueryState::Restarting, QueryState::Stopped];
+const STATES: [QueryState; 5] = [
+    QueryState::Starting,
+    QueryState::Running,
+    QueryState::Restarting,
+    QueryState::Paused,
+    QueryState::Stopped,
+];
 
 impl StatusCells {
     pub fn new(name: &str) -> StatusCells {

@@ -27,6 +27,9 @@ use crate::sql::catalog::{Catalog, ChangeMode, Relation};
 use crate::sql::ddl;
 use crate::sql::parse::Select;
 
+/// Names of the aggregates that run.
+pub(super) const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
+
 pub(super) fn query(
     context: &PlanContext,
     name: &str,

@@ -128,7 +128,7 @@ fn sink(plan: &SinkPlan) -> String {
 }
 
 fn endpoint(relation: &Relation) -> String {
-    format!("topic {} as {}", relation.topic, format!("{:?}", relation.format).to_lowercase())
+    format!("topic {} as {}", relation.topic, relation.format.name())
 }
 
 fn window(size: WindowSize) -> String {

@@ -3,14 +3,20 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext};
+use datafusion::physical_expr::create_physical_expr;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
@@ -18,7 +24,7 @@ use super::context::{PlanningContext, RelationSource};
 use super::{trouble, window};
 use crate::diagnostic::{Finding, Position};
 use crate::sql::catalog::{Catalog, METADATA_COLUMNS, Relation};
-use crate::sql::parse::{Name, Select, WindowClause};
+use crate::sql::parse::{Name, Select, WindowClause, WindowClauseKind};
 
 /// Plans a query over the relations declared so far.
 pub(super) fn plan(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Finding> {
@@ -71,7 +77,20 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
     context
         .planner()
         .sql_statement_to_plan(ast::Statement::Query(Box::new(query)))
+        .and_then(distinct_as_groups)
         .map_err(|error| trouble::finding(&error, catalog, select.at, &select.words))
+}
+
+/// `SELECT DISTINCT a, b` is a result grouped by a and b: each combination is told once.
+fn distinct_as_groups(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let grouped = plan.transform_up(|plan| match plan {
+        LogicalPlan::Distinct(Distinct::All(input)) if !matches!(*input, LogicalPlan::Union(_)) => {
+            let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
+            Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, columns, Vec::new())?)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(grouped.data)
 }
 
 /// `FROM orders WINDOW TUMBLING (SIZE …) GROUP BY country` becomes
@@ -92,9 +111,12 @@ fn rewrite_window(query: &mut ast::Query, clause: &WindowClause) -> Result<(), F
         [ast::ObjectNamePart::Identifier(ident)] if args.is_none() => ident.clone(),
         _ => return Err(refuse("WINDOW needs the name of a relation in FROM")),
     };
-    let function = if clause.advance_ms.is_some() { "hop" } else { "tumble" };
-    let lengths = clause.advance_ms.into_iter().chain([clause.size_ms]).map(interval);
-    let arguments = [ast::Expr::Identifier(relation)].into_iter().chain(lengths);
+    let (function, lengths) = match clause.kind {
+        WindowClauseKind::Tumbling { size_ms } => ("tumble", vec![size_ms]),
+        WindowClauseKind::Hopping { size_ms, advance_ms } => ("hop", vec![advance_ms, size_ms]),
+        WindowClauseKind::Session { gap_ms } => ("session", vec![gap_ms]),
+    };
+    let arguments = [ast::Expr::Identifier(relation)].into_iter().chain(lengths.into_iter().map(interval));
     *name = ast::ObjectName(vec![ast::ObjectNamePart::Identifier(ast::Ident::new(function))]);
     *args = Some(ast::TableFunctionArgs {
         args: arguments
@@ -189,11 +211,47 @@ pub(super) fn check_watermark(
             .map_err(|error| trouble::finding(&error, catalog, at, &[]))?,
         )
         .map_err(|error| trouble::finding(&error, catalog, at, &[]))?;
-    if matches!(data_type, datafusion::arrow::datatypes::DataType::Timestamp(..)) {
+    if matches!(data_type, DataType::Timestamp(..)) {
         return Ok(());
     }
     Err(Finding::new(at, format!("the watermark is {data_type}, not a TIMESTAMP"))
         .hint("for example: time - INTERVAL '5' SECOND"))
+}
+
+/// The one value of an expression that reads no columns, as `data_type`.
+pub(crate) fn constant(
+    catalog: &Catalog,
+    written: &ast::Expr,
+    data_type: &DataType,
+    at: Position,
+) -> Result<ArrayRef, Finding> {
+    let at = spanned(written).unwrap_or(at);
+    let evaluate = || {
+        let context = PlanningContext::new(catalog, Vec::new(), 0);
+        let schema = Arc::new(DFSchema::empty());
+        let planned = context.planner().sql_to_expr(written.clone(), &schema, &mut PlannerContext::new())?;
+        let plan =
+            LogicalPlanBuilder::empty(true).project(vec![planned.cast_to(data_type, &schema)?])?.build()?;
+        let config = ConfigOptions::new();
+        let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
+        let LogicalPlan::Projection(projection) = analyzer.execute_and_check(plan, &config, |_, _| {})?
+        else {
+            return Err(DataFusionError::Plan("the value is not an expression".to_owned()));
+        };
+        let Some(planned) = projection.expr.first() else {
+            return Err(DataFusionError::Plan("the value is missing".to_owned()));
+        };
+        let compiled = create_physical_expr(
+            &planned.clone().unalias(),
+            &schema,
+            &ExecutionProps::new(),
+            &PhysicalPlanningContext::default(),
+        )?;
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let one_row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+        compiled.evaluate(&one_row)?.into_array(1)
+    };
+    evaluate().map_err(|error: DataFusionError| trouble::finding(&error, catalog, at, &[]))
 }
 
 fn spanned(expression: &ast::Expr) -> Option<Position> {

@@ -5,7 +5,9 @@
 
 mod aggregate;
 mod analyze;
+mod answer;
 mod as_of;
+mod compatible;
 mod context;
 mod explain;
 mod explain_join;
@@ -15,6 +17,7 @@ mod join_edge;
 mod join_step;
 mod join_time;
 mod logical;
+mod planning;
 mod program;
 mod result;
 mod stage;
@@ -28,10 +31,15 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use answer::{Answer, Table};
+pub(crate) use answer::{TopicShown, World};
 pub(crate) use graph::{Exchange, Graph, Node, NodeId, Step, WindowPlan};
 pub(crate) use join_step::{JoinKind, JoinMethod, JoinPlan, JoinSide, TimeBounds, VersionedPlan};
 #[cfg(test)]
 pub(crate) use join_step::{Residual, TimeColumn};
+pub(crate) use logical::constant;
+pub(crate) use planning::{Entry, EntryState, Planning};
+pub(crate) use program::deeply;
 pub use program::{PlanContext, Program};
 pub(crate) use stage::{
     AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SinkPlan, SourcePlan,
@@ -45,6 +53,9 @@ use crate::sql::catalog::{Catalog, ChangeMode};
 pub struct Plan {
     pub(crate) queries: Vec<Arc<QueryPlan>>,
     pub(crate) catalog: Catalog,
+    /// What the statements left behind: a session goes on from there.
+    pub(crate) planning: Planning,
+    answers: Vec<Answer>,
 }
 
 /// One query that runs until it is stopped: reads topics, writes one.
@@ -67,6 +78,21 @@ pub struct TopicNeed {
 }
 
 impl Plan {
+    fn of(planning: Planning, answers: Vec<Answer>) -> Plan {
+        let queries = planning.queries().cloned().collect();
+        Plan { queries, catalog: planning.catalog().clone(), planning, answers }
+    }
+
+    /// What the statements that ask something (`SHOW`, `DESCRIBE`, `EXPLAIN`) are answered, in their order.
+    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|answer| answer.table.is_some())
+    }
+
+    /// Queries that `PAUSE` keeps from starting.
+    pub fn is_paused(&self, query: &str) -> bool {
+        self.planning.is_paused(query)
+    }
+
     /// The queries in the order of their statements: a query only reads what the ones before it write.
     pub fn queries(&self) -> impl Iterator<Item = &QueryPlan> {
         self.queries.iter().map(Arc::as_ref)
@@ -109,6 +135,16 @@ impl Plan {
 impl QueryPlan {
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Names of the relations it reads.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &str> {
+        self.graph.sources().map(|(_, source)| source.relation.name.as_str())
+    }
+
+    /// The name of the relation it writes.
+    pub(crate) fn writes(&self) -> &str {
+        self.sink().map_or("", |sink| sink.relation.name.as_str())
     }
 
     /// Topics that are read, each once, in the order of the query.

@@ -85,6 +85,7 @@ impl ResultShape<'_> {
             value_columns,
             mode: self.mode(),
             partitions: options.partitions,
+            settings: options.settings.clone(),
         };
         ddl::check_key_columns(&relation).map_err(|reason| Finding::new(name.at, reason))?;
         Ok(SinkPlan { relation: Arc::new(relation), key, value })
@@ -98,11 +99,7 @@ impl ResultShape<'_> {
             )
             .hint("write CREATE TABLE … AS SELECT, or EMIT FINAL"));
         }
-        let key = relation.key.iter().filter_map(|name| relation.schema.index_of(name).ok()).collect();
-        let fields = relation.schema.fields().iter().enumerate();
-        let carried = fields.filter(|(_, field)| relation.key_place(field.name()).is_none());
-        let value = carried.map(|(index, _)| index).collect();
-        Ok(SinkPlan { relation, key, value })
+        Ok(SinkPlan::existing(relation))
     }
 
     fn check_kind(&self, kind: RelationKind, name: &Name) -> Result<(), Finding> {

@@ -72,3 +72,14 @@ pub(crate) struct SinkPlan {
     /// The result's columns that the value carries.
     pub value: Vec<usize>,
 }
+
+impl SinkPlan {
+    /// Rows whose columns are those of the relation.
+    pub fn existing(relation: Arc<Relation>) -> SinkPlan {
+        let key = relation.key.iter().filter_map(|name| relation.schema.index_of(name).ok()).collect();
+        let fields = relation.schema.fields().iter().enumerate();
+        let carried = fields.filter(|(_, field)| relation.key_place(field.name()).is_none());
+        let value = carried.map(|(index, _)| index).collect();
+        SinkPlan { relation, key, value }
+    }
+}

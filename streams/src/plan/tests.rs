@@ -142,13 +142,24 @@ const REFUSALS: &[(&str, &str)] = &[
              INTERVAL '5' SECOND)",
     ),
     (
-        "SHOW STREAMS",
-        "x.sql:1:1: SHOW STREAMS is not part of a program (a program declares what runs: CREATE \
-             STREAM, CREATE TABLE, INSERT INTO)",
-    ),
-    (
         "CREATE STREAM quakes (a TEXT)",
         "x.sql:1:15: STREAM `quakes` is declared already (choose another name, or write CREATE OR REPLACE)",
+    ),
+    (
+        "CREATE STREAM s (a TEXT) WITH (retention = 'long')",
+        "x.sql:1:44: `long` is not a length of time (milliseconds, or for example '7 days', '12 hours', 'forever')",
+    ),
+    (
+        "CREATE STREAM s (a TEXT) WITH (delimiter = ';')",
+        "x.sql:1:32: `delimiter` is for format 'csv' (add format = 'csv')",
+    ),
+    (
+        "CREATE STREAM s (a TEXT) WITH (format = 'csv', delimiter = '::')",
+        "x.sql:1:60: `::` cannot stand between fields (one ASCII character, TAB or SPACE)",
+    ),
+    (
+        "CREATE STREAM s (a TEXT) WITH (replicas = 0)",
+        "x.sql:1:43: `0` is not a number of replicas (a whole number from 1 to the number of nodes)",
     ),
     (
         "CREATE STREAM s (a TEXT) WITH (formt = 'json')",

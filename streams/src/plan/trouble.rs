@@ -113,8 +113,8 @@ fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
         ),
         LogicalPlan::Distinct(_) => (
             &["distinct"],
-            "SELECT DISTINCT would remember every row for ever",
-            "GROUP BY the columns within a window: FROM TUMBLE(…)",
+            "DISTINCT ON keeps one row by an order, which is not supported yet",
+            "write SELECT DISTINCT over all columns, or GROUP BY with min and max",
         ),
         LogicalPlan::Window(_) => {
             (&["over"], "OVER is not supported yet", "aggregate within TUMBLE or HOP windows")

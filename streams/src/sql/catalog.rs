@@ -26,6 +26,15 @@ pub(crate) struct Relation {
     pub value_columns: ValueColumns,
     pub mode: ChangeMode,
     pub partitions: Option<i32>,
+    pub settings: TopicSettings,
+}
+
+/// What a topic is created with, beside its partitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TopicSettings {
+    pub replicas: Option<i16>,
+    /// −1: for ever.
+    pub retention_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,10 +49,21 @@ pub(crate) struct RelationWatermark {
 pub enum ValueFormat {
     /// One JSON object per record.
     Json,
-    /// One line of comma-separated fields in the order of the columns.
-    Csv,
+    /// One line of fields in the order of the columns, with this byte between them.
+    Csv { delimiter: u8 },
     /// The whole value is the one column.
     Raw,
+}
+
+impl ValueFormat {
+    /// As `WITH (format = '…')` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueFormat::Json => "json",
+            ValueFormat::Csv { .. } => "csv",
+            ValueFormat::Raw => "raw",
+        }
+    }
 }
 
 /// How the key columns become the record key.
@@ -96,6 +116,10 @@ impl Catalog {
         relation
     }
 
+    pub fn remove(&mut self, name: &str) {
+        self.relations.remove(name);
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.relations.keys().map(String::as_str)
     }
@@ -132,7 +156,7 @@ impl Relation {
     }
 }
 
-fn metadata_type(name: &str) -> DataType {
+pub(crate) fn metadata_type(name: &str) -> DataType {
     match name {
         "_partition" => DataType::Int32,
         "_offset" => DataType::Int64,

@@ -6,7 +6,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::sql::sqlparser::ast;
 
 use super::catalog::{
-    ChangeMode, KeyFormat, METADATA_COLUMNS, Relation, RelationWatermark, ValueColumns, ValueFormat,
+    ChangeMode, KeyFormat, METADATA_COLUMNS, Relation, RelationWatermark, TopicSettings, ValueColumns,
+    ValueFormat,
 };
 use super::parse::{Declare, Name, RelationKind, WithOption};
 use crate::diagnostic::{Finding, did_you_mean};
@@ -26,14 +27,28 @@ pub(crate) struct Options {
     pub key_format: Option<KeyFormat>,
     pub value_columns: Option<ValueColumns>,
     pub partitions: Option<i32>,
+    pub settings: TopicSettings,
 }
 
-const OPTIONS: [&str; 7] =
-    ["topic", "format", "value_format", "key", "key_format", "value_columns", "partitions"];
+const OPTIONS: [&str; 10] = [
+    "topic",
+    "format",
+    "value_format",
+    "delimiter",
+    "key",
+    "key_format",
+    "value_columns",
+    "partitions",
+    "replicas",
+    "retention",
+];
+
+const CSV: ValueFormat = ValueFormat::Csv { delimiter: b',' };
 
 impl Options {
     pub fn read(written: &[WithOption]) -> Result<Options, Finding> {
         let mut options = Options::default();
+        let mut delimiter = None;
         for option in written {
             let value = option.value.as_str();
             match option.key.text.as_str() {
@@ -41,7 +56,7 @@ impl Options {
                 "format" | "value_format" => {
                     options.format = Some(choice(
                         option,
-                        &[("json", ValueFormat::Json), ("csv", ValueFormat::Csv), ("raw", ValueFormat::Raw)],
+                        &[("json", ValueFormat::Json), ("csv", CSV), ("raw", ValueFormat::Raw)],
                     )?);
                 }
                 "key" => {
@@ -63,14 +78,92 @@ impl Options {
                             .hint(format!("a whole number from 1 to {MAX_PARTITIONS}"))
                     })?);
                 }
+                "replicas" => options.settings.replicas = Some(replicas(option)?),
+                "retention" | "retention_ms" => options.settings.retention_ms = Some(retention_ms(option)?),
+                "delimiter" | "value_delimiter" => delimiter = Some((delimiter_byte(option)?, option.key.at)),
                 other => {
                     return Err(Finding::new(option.key.at, format!("no option `{other}`"))
                         .hint(did_you_mean(other, OPTIONS).unwrap_or_else(|| OPTIONS.join(", "))));
                 }
             }
         }
+        match (delimiter, &mut options.format) {
+            (None, _) => {}
+            (Some((delimiter, _)), Some(format @ ValueFormat::Csv { .. })) => {
+                *format = ValueFormat::Csv { delimiter };
+            }
+            (Some((_, at)), _) => {
+                return Err(Finding::new(at, "`delimiter` is for format 'csv'").hint("add format = 'csv'"));
+            }
+        }
         Ok(options)
     }
+}
+
+fn replicas(option: &WithOption) -> Result<i16, Finding> {
+    let count = option.value.parse::<i16>().ok().filter(|count| *count >= 1);
+    count.ok_or_else(|| {
+        Finding::new(option.value_at, format!("`{}` is not a number of replicas", option.value))
+            .hint("a whole number from 1 to the number of nodes")
+    })
+}
+
+/// Milliseconds, or a number and a unit; `forever`.
+fn retention_ms(option: &WithOption) -> Result<i64, Finding> {
+    let written = option.value.trim().to_lowercase();
+    let digits = written.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit_ms = match written.strip_prefix(digits).unwrap_or_default().trim() {
+        "" | "ms" | "millisecond" | "milliseconds" => Some(1),
+        "second" | "seconds" => Some(1_000),
+        "minute" | "minutes" => Some(60_000),
+        "hour" | "hours" => Some(3_600_000),
+        "day" | "days" => Some(86_400_000),
+        _ => None,
+    };
+    let found = match written.as_str() {
+        "forever" | "-1" => Some(-1),
+        _ => {
+            digits.parse::<i64>().ok().zip(unit_ms).and_then(|(number, unit_ms)| number.checked_mul(unit_ms))
+        }
+    };
+    found.filter(|length| *length != 0).ok_or_else(|| {
+        Finding::new(option.value_at, format!("`{}` is not a length of time", option.value))
+            .hint("milliseconds, or for example '7 days', '12 hours', 'forever'")
+    })
+}
+
+fn delimiter_byte(option: &WithOption) -> Result<u8, Finding> {
+    match option.value.as_bytes() {
+        _ if option.value.eq_ignore_ascii_case("tab") => Ok(b'\t'),
+        _ if option.value.eq_ignore_ascii_case("space") => Ok(b' '),
+        [byte] if byte.is_ascii() && !b"\"\r\n".contains(byte) => Ok(*byte),
+        _ => Err(Finding::new(option.value_at, format!("`{}` cannot stand between fields", option.value))
+            .hint("one ASCII character, TAB or SPACE")),
+    }
+}
+
+/// The name that `INSERT INTO … WITH (name = '…')` gives its query.
+pub(crate) fn query_name(written: &[WithOption]) -> Result<Option<Name>, Finding> {
+    let mut name = None;
+    for option in written {
+        match option.key.text.as_str() {
+            "name" | "query_id" if is_topic_name(&option.value) => {
+                name = Some(Name { text: option.value.clone(), at: option.value_at });
+            }
+            "name" | "query_id" => {
+                return Err(Finding::new(
+                    option.value_at,
+                    format!("`{}` cannot be a query's name", option.value),
+                )
+                .hint("letters, digits, `.`, `_` and `-`"));
+            }
+            other => {
+                return Err(Finding::new(option.key.at, format!("no option `{other}`"))
+                    .hint("INSERT INTO takes `name`, the query's name"));
+            }
+        }
+    }
+    Ok(name)
 }
 
 fn choice<T: Copy>(option: &WithOption, choices: &[(&str, T)]) -> Result<T, Finding> {
@@ -142,6 +235,7 @@ pub(crate) fn declare(
             RelationKind::Table => ChangeMode::Upsert,
         },
         partitions: options.partitions,
+        settings: options.settings,
     };
     check_format(written, &relation)?;
     Ok(relation)

@@ -146,11 +146,15 @@ impl TestCluster {
         })
     }
 
+    /// By TCP: what the node does for a client must not die with the client's runtime.
+    pub async fn connect_by_tcp(&self) -> Client {
+        self.how.connect_by_tcp().await
+    }
+
     pub fn run(&self, plan: &Plan) -> Running {
         let runtime = Runtime::new().unwrap();
         let queries = runtime.block_on(async {
-            // By TCP: what the node does for a client must not die with the client's runtime.
-            let client = self.how.connect_by_tcp().await;
+            let client = self.connect_by_tcp().await;
             let config = EngineConfig { idle_timeout: None, ..EngineConfig::default() };
             Engine::start(client, config, plan.clone()).await.unwrap()
         });

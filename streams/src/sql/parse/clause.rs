@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::{Cursor, from_location, position, word};
 use super::depth::refuse_deep;
-use super::{Emit, Name, Select, WindowClause, WithOption};
+use super::{Emit, Name, Select, WindowClause, WindowClauseKind, WithOption};
 use crate::diagnostic::{Finding, Position, did_you_mean};
 
 /// `WITH (key = 'value', …)`, or nothing.
@@ -99,7 +99,7 @@ fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Emit>, Finding> {
     }
 }
 
-/// Cuts `WINDOW TUMBLING|HOPPING (…)` out of the query.
+/// Cuts `WINDOW TUMBLING|HOPPING|SESSION (…)` out of the query.
 fn take_window(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<WindowClause>, Finding> {
     const KINDS: [&str; 3] = ["tumbling", "hopping", "session"];
     let Some(start) = at_depth_zero(tokens, |token, next| {
@@ -117,44 +117,68 @@ fn take_window(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<WindowClause>, 
     let at = cursor.at();
     cursor.expect("window")?;
     let kind = cursor.name("TUMBLING, HOPPING or SESSION")?.text;
-    if kind == "session" {
-        return Err(Finding::new(at, "session windows are not supported yet")
-            .hint("TUMBLING and HOPPING are, and so are TUMBLE(…) and HOP(…) in FROM"));
-    }
     cursor.expect_token(&Token::LParen)?;
-    let mut window = WindowClause { at, size_ms: 0, advance_ms: None, grace_ms: 0 };
+    let mut parts = WindowParts::default();
     while !cursor.accept_token(&Token::RParen) {
-        parse_window_part(&mut cursor, &mut window, &kind)?;
+        parts.read(&mut cursor, &kind)?;
         cursor.accept_token(&Token::Comma);
     }
-    if window.size_ms <= 0 {
-        return Err(Finding::new(at, "a window needs a SIZE").hint("for example SIZE 1 MINUTE"));
-    }
-    if kind == "hopping" && window.advance_ms.is_none() {
-        return Err(
-            Finding::new(at, "a hopping window needs ADVANCE BY").hint("for example ADVANCE BY 30 SECONDS")
-        );
-    }
-    Ok(Some(window))
+    let kind = parts.kind(&kind, at)?;
+    Ok(Some(WindowClause { at, kind, grace_ms: parts.grace_ms }))
 }
 
-fn parse_window_part(cursor: &mut Cursor, window: &mut WindowClause, kind: &str) -> Result<(), Finding> {
-    let at = cursor.at();
-    if cursor.accept("size") {
-        window.size_ms = parse_duration(cursor)?;
-    } else if kind == "hopping" && cursor.accept("advance") {
-        cursor.expect("by")?;
-        window.advance_ms = Some(parse_duration(cursor)?);
-    } else if cursor.accept("grace") {
-        cursor.expect("period")?;
-        window.grace_ms = parse_duration(cursor)?;
-    } else if cursor.accept("retention") {
-        return Err(Finding::new(at, "RETENTION has no meaning here")
-            .hint("a window's state is dropped when the watermark closes it; GRACE PERIOD keeps it longer"));
-    } else {
-        return Err(cursor.unexpected("SIZE, ADVANCE BY or GRACE PERIOD"));
+/// What stands between the parentheses of a `WINDOW` clause.
+#[derive(Default)]
+struct WindowParts {
+    size_ms: Option<i64>,
+    advance_ms: Option<i64>,
+    grace_ms: i64,
+}
+
+impl WindowParts {
+    fn read(&mut self, cursor: &mut Cursor, kind: &str) -> Result<(), Finding> {
+        let at = cursor.at();
+        let is_length = match kind {
+            "session" => self.size_ms.is_none() && cursor.peek_word().is_none(),
+            _ => cursor.accept("size"),
+        };
+        if is_length {
+            self.size_ms = Some(parse_duration(cursor)?);
+        } else if kind == "hopping" && cursor.accept("advance") {
+            cursor.expect("by")?;
+            self.advance_ms = Some(parse_duration(cursor)?);
+        } else if cursor.accept("grace") {
+            cursor.expect("period")?;
+            self.grace_ms = parse_duration(cursor)?;
+        } else if cursor.accept("retention") {
+            return Err(Finding::new(at, "RETENTION has no meaning here").hint(
+                "a window's state is dropped when the watermark closes it; GRACE PERIOD keeps it longer",
+            ));
+        } else {
+            return Err(cursor.unexpected(match kind {
+                "session" => "the gap that ends a session, such as 30 SECONDS, or GRACE PERIOD",
+                "hopping" => "SIZE, ADVANCE BY or GRACE PERIOD",
+                _ => "SIZE or GRACE PERIOD",
+            }));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn kind(&self, kind: &str, at: Position) -> Result<WindowClauseKind, Finding> {
+        let length_ms = self.size_ms.filter(|length| *length > 0);
+        match (kind, length_ms, self.advance_ms) {
+            ("session", Some(gap_ms), _) => Ok(WindowClauseKind::Session { gap_ms }),
+            ("session", None, _) => Err(Finding::new(at, "a session window needs the gap that ends it")
+                .hint("for example WINDOW SESSION (30 SECONDS)")),
+            (_, None, _) => Err(Finding::new(at, "a window needs a SIZE").hint("for example SIZE 1 MINUTE")),
+            ("hopping", Some(size_ms), Some(advance_ms)) if advance_ms > 0 => {
+                Ok(WindowClauseKind::Hopping { size_ms, advance_ms })
+            }
+            ("hopping", _, _) => Err(Finding::new(at, "a hopping window needs ADVANCE BY")
+                .hint("for example ADVANCE BY 30 SECONDS")),
+            (_, Some(size_ms), _) => Ok(WindowClauseKind::Tumbling { size_ms }),
+        }
+    }
 }
 
 /// `5 MINUTES`, as milliseconds.

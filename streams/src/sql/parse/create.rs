@@ -19,10 +19,21 @@ pub(super) fn parse_create(cursor: &mut Cursor) -> Result<Body, Finding> {
         cursor.expect("replace")?;
     }
     let kind = parse_kind(cursor)?;
+    let at = cursor.at();
+    let if_not_exists = cursor.peek_words(&["if", "not"]);
+    if if_not_exists {
+        cursor.expect("if")?;
+        cursor.expect("not")?;
+        cursor.expect("exists")?;
+    }
+    if or_replace && if_not_exists {
+        return Err(Finding::new(at, "OR REPLACE and IF NOT EXISTS contradict each other").hint("write one"));
+    }
     let name = cursor.name("the relation's name")?;
     if cursor.accept_token(&Token::LParen) {
         let mut declare = Declare {
             or_replace,
+            if_not_exists,
             kind,
             name,
             columns: Vec::new(),
@@ -45,7 +56,7 @@ pub(super) fn parse_create(cursor: &mut Cursor) -> Result<Body, Finding> {
             .hint("declare columns in parentheses, or write AS SELECT …"));
     }
     let select = parse_select(cursor)?;
-    Ok(Body::CreateAs(CreateAs { or_replace, kind, name, options, select }))
+    Ok(Body::CreateAs(CreateAs { or_replace, if_not_exists, kind, name, options, select }))
 }
 
 fn parse_kind(cursor: &mut Cursor) -> Result<RelationKind, Finding> {

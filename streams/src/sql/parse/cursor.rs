@@ -45,6 +45,20 @@ impl Cursor {
         word(&self.parser.peek_token().token)
     }
 
+    /// Whether the next tokens are these unquoted words.
+    pub fn peek_words(&self, expected: &[&str]) -> bool {
+        let mut tokens = self.remaining().iter();
+        expected
+            .iter()
+            .all(|expected| tokens.next().and_then(|token| word(&token.token)).as_deref() == Some(*expected))
+    }
+
+    /// Whether `WITH (key = …` follows, rather than a `WITH` that names a query.
+    pub fn peek_is_options(&self) -> bool {
+        let tokens = self.remaining();
+        self.peek_words(&["with"]) && tokens.get(1).is_some_and(|token| token.token == Token::LParen)
+    }
+
     pub fn accept(&mut self, expected: &str) -> bool {
         let found = self.peek_word().as_deref() == Some(expected);
         if found {

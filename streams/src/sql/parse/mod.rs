@@ -5,13 +5,18 @@
 
 mod as_of;
 mod clause;
+mod control;
 mod create;
 mod cursor;
 mod depth;
+mod insert;
+mod places;
 mod statement;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -19,9 +24,11 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 pub(crate) use as_of::AS_OF;
 use clause::parse_select;
 use cursor::{Cursor, position};
+use places::Places;
 pub use statement::RelationKind;
 pub(crate) use statement::{
-    Body, Column, CreateAs, Declare, Emit, Name, Select, Statement, Watermark, WindowClause, WithOption,
+    Body, Column, CreateAs, Declare, Drop, Dropped, Emit, Explained, Insert, InsertValues, Name, Queries,
+    Select, Show, Statement, Watermark, WindowClause, WindowClauseKind, WithOption,
 };
 
 use crate::diagnostic::{Finding, Position, did_you_mean};
@@ -44,6 +51,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, Vec<Finding>> {
         return Err(vec![Finding::new(Position::START, message)]);
     }
     let tokens = tokenize(text).map_err(|finding| vec![finding])?;
+    let mut places = Places::new(text);
     let mut statements = Vec::new();
     let mut findings = Vec::new();
     for piece in tokens.split(|token| token.token == Token::SemiColon) {
@@ -62,7 +70,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, Vec<Finding>> {
             ));
             continue;
         }
-        match parse_statement(Cursor::new(piece)) {
+        match parse_statement(Cursor::new(piece), &places.text_of(piece)) {
             Ok(statement) => statements.push(statement),
             Err(finding) => findings.push(finding),
         }
@@ -78,31 +86,45 @@ fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, Finding> {
 }
 
 /// The first words a statement may have.
-const STARTS: [&str; 10] =
-    ["create", "insert", "select", "with", "explain", "show", "describe", "drop", "pause", "resume"];
+const STARTS: [&str; 14] = [
+    "create",
+    "insert",
+    "select",
+    "with",
+    "explain",
+    "show",
+    "list",
+    "describe",
+    "desc",
+    "drop",
+    "terminate",
+    "pause",
+    "resume",
+    "values",
+];
 
-fn parse_statement(mut cursor: Cursor) -> Result<Statement, Finding> {
+fn parse_statement(mut cursor: Cursor, text: &Arc<str>) -> Result<Statement, Finding> {
     let at = cursor.at();
     let start = cursor.peek_word().unwrap_or_default();
     let body = match start.as_str() {
         "create" => create::parse_create(&mut cursor)?,
-        "insert" => parse_insert(&mut cursor)?,
+        "insert" => insert::parse_insert(&mut cursor)?,
         "select" | "with" => Body::Select(parse_select(&mut cursor)?),
         "explain" => {
             cursor.expect("explain")?;
-            let inner = cursor.rest();
-            if inner.peek_word().as_deref() == Some("explain") {
-                return Err(inner.unexpected("a query"));
-            }
-            return Ok(Statement { at, body: Body::Explain(Box::new(parse_statement(inner)?)) });
+            Body::Explain(parse_explained(&mut cursor, text)?)
         }
-        "show" => parse_show(&mut cursor)?,
-        "describe" => {
-            cursor.expect("describe")?;
+        "show" | "list" => control::parse_show(&mut cursor, &start)?,
+        "describe" | "desc" => {
+            cursor.expect(&start)?;
+            // ksqlDB's word for more; everything known is always told.
+            if cursor.remaining().len() > 1 {
+                cursor.accept("extended");
+            }
             Body::Describe(cursor.name("the relation's name")?)
         }
-        "drop" => parse_drop(&mut cursor)?,
-        "pause" | "resume" => parse_pause(&mut cursor, &start)?,
+        "drop" | "terminate" => control::parse_drop(&mut cursor, &start)?,
+        "pause" | "resume" => control::parse_pause(&mut cursor, &start)?,
         _ => {
             let hint = did_you_mean(&start, STARTS).unwrap_or_else(|| {
                 "a statement is CREATE STREAM, CREATE TABLE, INSERT INTO, EXPLAIN, SHOW, DESCRIBE, DROP, PAUSE or RESUME"
@@ -112,52 +134,23 @@ fn parse_statement(mut cursor: Cursor) -> Result<Statement, Finding> {
         }
     };
     cursor.end()?;
-    Ok(Statement { at, body })
+    Ok(Statement { at, text: text.clone(), body })
 }
 
-fn parse_insert(cursor: &mut Cursor) -> Result<Body, Finding> {
-    cursor.expect("insert")?;
-    cursor.expect("into")?;
-    let into = cursor.name("the relation to insert into")?;
-    if cursor.peek_word().as_deref() == Some("values") {
-        return Err(Finding::new(cursor.at(), "INSERT INTO … VALUES is not a query")
-            .hint("produce records to the topic instead, or write INSERT INTO … SELECT"));
+/// A statement, or a name: the only thing an `EXPLAIN` may have that is one word, perhaps with a number behind a hyphen.
+fn parse_explained(cursor: &mut Cursor, text: &Arc<str>) -> Result<Explained, Finding> {
+    let inner = cursor.rest();
+    let start = inner.peek_word();
+    if start.as_deref() == Some("explain") {
+        return Err(inner.unexpected("a query or a query's name"));
     }
-    Ok(Body::Insert { into, select: parse_select(cursor)? })
-}
-
-fn parse_show(cursor: &mut Cursor) -> Result<Body, Finding> {
-    const WHAT: [&str; 4] = ["streams", "tables", "queries", "topics"];
-    cursor.expect("show")?;
-    let at = cursor.at();
-    let what = cursor.name("STREAMS, TABLES, QUERIES or TOPICS")?.text;
-    if !WHAT.contains(&what.as_str()) {
-        return Err(Finding::new(at, format!("cannot show `{what}`")).hint(
-            did_you_mean(&what, WHAT).unwrap_or_else(|| "STREAMS, TABLES, QUERIES or TOPICS".to_owned()),
-        ));
+    if matches!(start.as_deref(), Some("select" | "with" | "create" | "insert"))
+        && inner.remaining().len() > 1
+    {
+        let statement = parse_statement(inner, text)?;
+        cursor.skip(cursor.remaining().len());
+        return Ok(Explained::Statement(Box::new(statement)));
     }
-    Ok(Body::Show(what))
-}
-
-fn parse_drop(cursor: &mut Cursor) -> Result<Body, Finding> {
-    const WHAT: [&str; 3] = ["stream", "table", "query"];
-    cursor.expect("drop")?;
-    let at = cursor.at();
-    let what = cursor.name("STREAM, TABLE or QUERY")?.text;
-    if !WHAT.contains(&what.as_str()) {
-        return Err(Finding::new(at, format!("cannot drop a `{what}`"))
-            .hint(did_you_mean(&what, WHAT).unwrap_or_else(|| "STREAM, TABLE or QUERY".to_owned())));
-    }
-    let if_exists = cursor.accept("if");
-    if if_exists {
-        cursor.expect("exists")?;
-    }
-    Ok(Body::Drop { what, name: cursor.name("the name to drop")?, if_exists })
-}
-
-fn parse_pause(cursor: &mut Cursor, verb: &str) -> Result<Body, Finding> {
-    cursor.expect(verb)?;
     cursor.accept("query");
-    let name = cursor.name("the query's name")?;
-    Ok(if verb == "pause" { Body::Pause(name) } else { Body::Resume(name) })
+    Ok(Explained::Name(control::parse_query_name(cursor)?))
 }

@@ -1,13 +1,16 @@
 //! What one statement says, before any name in it is looked up.
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast;
 
 use crate::diagnostic::Position;
 
-/// One statement and where it starts.
+/// One statement, where it starts, and how it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub at: Position,
+    pub text: Arc<str>,
     pub body: Body,
 }
 
@@ -18,22 +21,72 @@ pub(crate) enum Body {
     /// `CREATE STREAM|TABLE name [WITH (…)] AS SELECT …`: a query that runs for ever.
     CreateAs(CreateAs),
     /// `INSERT INTO name SELECT …`: a query that writes into a declared relation.
-    Insert {
-        into: Name,
-        select: Select,
-    },
-    Explain(Box<Statement>),
+    Insert(Insert),
+    /// `INSERT INTO name (columns) VALUES (…), (…)`: rows, written once.
+    InsertValues(InsertValues),
+    Explain(Explained),
     /// A bare `SELECT`: planned by `EXPLAIN`, otherwise refused (there is no client to answer).
     Select(Select),
-    Show(String),
+    Show(Show),
     Describe(Name),
-    Drop {
-        what: String,
-        name: Name,
-        if_exists: bool,
-    },
-    Pause(Name),
-    Resume(Name),
+    Drop(Drop),
+    Pause(Queries),
+    Resume(Queries),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Insert {
+    pub into: Name,
+    pub options: Vec<WithOption>,
+    pub select: Select,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct InsertValues {
+    pub into: Name,
+    /// Empty: every column, in the order of the declaration.
+    pub columns: Vec<Name>,
+    pub rows: Vec<Vec<ast::Expr>>,
+}
+
+/// What `EXPLAIN` is asked about.
+#[derive(Debug, Clone)]
+pub(crate) enum Explained {
+    Statement(Box<Statement>),
+    /// A query that runs, or the relation that one writes.
+    Name(Name),
+}
+
+/// What `SHOW` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    Streams,
+    Tables,
+    Queries,
+    Topics,
+    Functions,
+}
+
+/// `DROP STREAM|TABLE|QUERY [IF EXISTS] name [DELETE TOPIC]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Drop {
+    pub what: Dropped,
+    pub name: Name,
+    pub if_exists: bool,
+    pub delete_topic: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    Relation(RelationKind),
+    Query,
+}
+
+/// One query by name, or all of them.
+#[derive(Debug, Clone)]
+pub(crate) enum Queries {
+    All,
+    One(Name),
 }
 
 /// A name as written and normalised: lower case unless it was quoted.
@@ -62,6 +115,7 @@ impl RelationKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Declare {
     pub or_replace: bool,
+    pub if_not_exists: bool,
     pub kind: RelationKind,
     pub name: Name,
     pub columns: Vec<Column>,
@@ -94,6 +148,7 @@ pub(crate) struct WithOption {
 #[derive(Debug, Clone)]
 pub(crate) struct CreateAs {
     pub or_replace: bool,
+    pub if_not_exists: bool,
     pub kind: RelationKind,
     pub name: Name,
     pub options: Vec<WithOption>,
@@ -121,11 +176,17 @@ pub(crate) enum Emit {
     Final,
 }
 
-/// ksqlDB's `WINDOW TUMBLING (SIZE …)` and `WINDOW HOPPING (SIZE …, ADVANCE BY …)`, milliseconds.
+/// ksqlDB's `WINDOW TUMBLING (SIZE …)`, `WINDOW HOPPING (SIZE …, ADVANCE BY …)` and `WINDOW SESSION (gap)`, milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WindowClause {
     pub at: Position,
-    pub size_ms: i64,
-    pub advance_ms: Option<i64>,
+    pub kind: WindowClauseKind,
     pub grace_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WindowClauseKind {
+    Tumbling { size_ms: i64 },
+    Hopping { size_ms: i64, advance_ms: i64 },
+    Session { gap_ms: i64 },
 }

@@ -43,8 +43,84 @@ fn the_window_clause_is_read() {
         panic!("not a query")
     };
     let window = select.window.expect("a window");
-    assert_eq!((window.size_ms, window.advance_ms, window.grace_ms), (60_000, Some(30_000), 7_200_000));
+    assert_eq!(window.kind, WindowClauseKind::Hopping { size_ms: 60_000, advance_ms: 30_000 });
+    assert_eq!(window.grace_ms, 7_200_000);
     assert_eq!(select.query.to_string(), "SELECT c, count(*) FROM o WHERE x GROUP BY c");
+}
+
+#[test]
+fn a_session_has_a_gap_and_perhaps_a_grace_period() {
+    let Body::Select(select) =
+        one("SELECT c FROM o WINDOW SESSION (30 SECONDS, GRACE PERIOD 1 DAY) GROUP BY c")
+    else {
+        panic!("not a query")
+    };
+    let window = select.window.expect("a window");
+    assert_eq!((window.kind, window.grace_ms), (WindowClauseKind::Session { gap_ms: 30_000 }, 86_400_000));
+}
+
+#[test]
+fn statements_that_ask_and_tell_are_read() {
+    for (text, expected) in [
+        ("SHOW functions", "Show(Functions)"),
+        ("LIST STREAMS", "Show(Streams)"),
+        (
+            "DROP STREAM IF EXISTS x DELETE TOPIC",
+            "Drop(Drop { what: Relation(Stream), name: x, if_exists: true, delete_topic: true })",
+        ),
+        (
+            "DROP TABLE if",
+            "Drop(Drop { what: Relation(Table), name: if, if_exists: false, delete_topic: false })",
+        ),
+        (
+            "DROP QUERY orders-12",
+            "Drop(Drop { what: Query, name: orders-12, if_exists: false, delete_topic: false })",
+        ),
+        ("TERMINATE QUERY x", "Drop(Drop { what: Query, name: x, if_exists: false, delete_topic: false })"),
+        ("PAUSE QUERY orders-2", "Pause(One(orders-2))"),
+        ("PAUSE query", "Pause(One(query))"),
+        ("RESUME ALL", "Resume(All)"),
+        ("DESC EXTENDED x", "Describe(x)"),
+        ("DESCRIBE extended", "Describe(extended)"),
+        ("EXPLAIN orders-2", "Explain(Name(orders-2))"),
+    ] {
+        // Places are not what this is about.
+        let found = format!("{:?}", one(text));
+        let mut shown = String::new();
+        for (index, part) in found.split("Name { text: \"").enumerate() {
+            match part.split_once("\", at: Position { line: ") {
+                Some((name, rest)) if index > 0 => {
+                    shown.push_str(name);
+                    shown.push_str(rest.split_once("} }").expect("a place").1);
+                }
+                _ => shown.push_str(part),
+            }
+        }
+        assert_eq!(shown, expected, "{text}");
+    }
+}
+
+#[test]
+fn rows_are_read_with_and_without_columns() {
+    let Body::InsertValues(values) = one("INSERT INTO t (a, b) VALUES (1, 'x'), (1 + 1, NULL)") else {
+        panic!("not rows")
+    };
+    assert_eq!(values.columns.len(), 2);
+    let rows: Vec<String> = values.rows.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(rows, ["1", "'x'", "1 + 1", "NULL"]);
+    let Body::Insert(insert) = one("INSERT INTO t WITH (name = 'q') SELECT 1 FROM x") else {
+        panic!("not a query")
+    };
+    assert_eq!(insert.options[0].value, "q");
+    assert!(matches!(one("INSERT INTO t WITH a AS (SELECT 1 FROM x) SELECT * FROM a"), Body::Insert(_)));
+}
+
+#[test]
+fn each_statement_knows_its_own_text() {
+    let text = "-- first\nSHOW STREAMS ;\n\n  CREATE STREAM x AS\n  SELECT 'ä;ö' FROM y -- why\n;SHOW TABLES";
+    let statements = parse(text).expect("the text parses");
+    let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_ref()).collect();
+    assert_eq!(texts, ["SHOW STREAMS", "CREATE STREAM x AS\n  SELECT 'ä;ö' FROM y", "SHOW TABLES"]);
 }
 
 #[test]
@@ -79,6 +155,16 @@ fn mistakes_are_pointed_at() {
             "x.sql:1:41: `minut` is not a unit of time \
                              (did you mean `minutes`?)",
         ),
+        (
+            "CREATE OR REPLACE STREAM IF NOT EXISTS x AS SELECT 1",
+            "x.sql:1:26: OR REPLACE and IF NOT EXISTS contradict each other (write one)",
+        ),
+        (
+            "INSERT INTO t (a) SELECT 1",
+            "x.sql:1:15: a list of columns belongs to VALUES (a query's columns are \
+             matched by position: select them in the order of the declaration)",
+        ),
+        ("PAUSE QUERY a-'b'", "x.sql:1:15: expected the rest of the query's name, but found `'b'`"),
         ("CREATE STREAM x (a BIGINT) WITH (topic 'x')", "x.sql:1:40: expected `=`, but found `'x'`"),
     ] {
         assert_eq!(refused(text), expected, "{text}");
@@ -100,7 +186,9 @@ fn hostile_text_is_refused_without_a_crash() {
         "\u{0}\u{1}\u{2}",
         "CREATE TABLE t AS",
         "EXPLAIN EXPLAIN EXPLAIN",
-        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES",
+        "EXPLAIN",
+        "DROP QUERY -",
         "SELECT 1 EMIT",
     ] {
         assert!(parse(text).is_err(), "{text}");
