@@ -180,7 +180,6 @@ impl Outlet {
     }
 
     /// Key, timestamp and (for a template) topic of one record.
-    #[expect(clippy::type_complexity, reason = "the three parts are taken apart at the one place that calls")]
     fn ready<'a>(
         &self,
         index: usize,
