@@ -269,7 +269,7 @@ impl Partition {
         };
         let known_high_watermark = old.high_watermark.min(offset);
         let listing = Listing::read(&*self.shared.disk, inner.log.directory(), Leftovers::Leave)?;
-        inner.log.rebuild(&listing, offset, &mut state)?;
+        inner.log.rebuild(&listing, offset, offset, &mut state)?;
         state.epochs.truncate_end(state.log_end_offset);
         state.advance_high_watermark(known_high_watermark);
         inner.recovery_point = inner.recovery_point.min(state.log_end_offset);

@@ -89,7 +89,8 @@ pub fn open(
             stop_snapshot =
                 Some(end).filter(|end| *end != log.active().base_offset() && listing.snapshots.contains(end));
         } else {
-            log.rebuild(&listing, known.recovery_point, &mut state)?;
+            let whole_to = known.recovery_point.max(known.compacted_to);
+            log.rebuild(&listing, known.recovery_point, whole_to, &mut state)?;
         }
     }
     if known.log_start_offset > state.log_end_offset {
@@ -104,11 +105,13 @@ pub fn open(
 }
 
 impl Log {
-    /// Rebuilds what a partition knows from its files, after the log was cut at `log_end_offset` or by a crash.
+    /// Rebuilds what a partition knows from its files, after the log was cut at `log_end_offset` or by a crash. Before
+    /// `whole_to` segments may end before the next one begins, as compaction elsewhere leaves them.
     pub fn rebuild(
         &mut self,
         listing: &Listing,
         recovery_point: i64,
+        whole_to: i64,
         state: &mut PartitionState,
     ) -> Result<(), OpenError> {
         let ends = self.segments.iter().skip(1).map(|segment| segment.base_offset());
@@ -128,7 +131,7 @@ impl Log {
         self.drop_snapshots(listing, |offset| offset > bases[start] || !bases.contains(&offset))?;
         self.restore_transactions(start, state)?;
         state.log_end_offset = bases[start];
-        self.scan_from(start, state)
+        self.scan_from(start, whole_to, state)
     }
 
     /// Gives up everything and begins anew at `offset`.
@@ -205,13 +208,25 @@ impl Log {
     }
 
     /// Reads segments from `start` on, ends the log at the first fault, flushes what was read.
-    fn scan_from(&mut self, start: usize, state: &mut PartitionState) -> Result<(), OpenError> {
+    fn scan_from(
+        &mut self,
+        start: usize,
+        whole_to: i64,
+        state: &mut PartitionState,
+    ) -> Result<(), OpenError> {
         let mut at = start;
         while let Some(segment) = self.segments.get(at).cloned() {
             if at > start {
                 self.write_producer_snapshot(segment.base_offset(), &state.producers)?;
             }
-            let fault = self.scan_segment(&segment, state)?;
+            let next = self.segments.get(at + 1).map(|next| next.base_offset());
+            // A power cut may take a segment's end and leave the next one: what follows a hole was never acknowledged.
+            let hole = |state: &PartitionState| {
+                let next = next.filter(|next| *next > whole_to && *next > state.log_end_offset)?;
+                let reason = format!("it ends at {}, the next one begins at {next}", state.log_end_offset);
+                Some((segment.size_bytes(), reason))
+            };
+            let fault = self.scan_segment(&segment, state)?.or_else(|| hole(state));
             segment.log_file()?.sync_data().attempt("flush", &segment.path(LOG))?;
             for file in segment.seal_if_loaded()? {
                 file.sync_data().attempt("flush", &segment.path(OFFSET_INDEX))?;
