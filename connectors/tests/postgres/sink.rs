@@ -143,7 +143,7 @@ async fn records_that_fit_no_column_are_refused_alone() {
 async fn rows_are_only_added_or_left_alone_where_that_is_wanted() {
     let server = Server::start().await;
     let sql = server.session().await;
-    let (mut sink, _) = open(&server, json!({ "mode": "append", "table": "log", "key": null })).await;
+    let (mut sink, _) = open(&server, json!({ "mode": "append", "table": "log" })).await;
     put(sink.as_mut(), 0, &values(&[r#"{"id":1}"#, r#"{"id":1}"#])).await;
     assert_eq!(rows(&sql, "SELECT count(*) FROM log").await, ["2"]);
     drop(sink);

@@ -190,7 +190,8 @@ fn what_cannot_work_fails_with_its_name() {
     let endless =
         "name: e\nsources: { in: { use: stdin, to: t } }\ncluster: { bootstrap: \"127.0.0.1:1\" }\n";
     std::fs::write(directory.path().join("e.yaml"), endless).unwrap();
-    let both = millstream(directory.path(), &["run", "e.yaml", "--data", "d", "--http", "127.0.0.1:0"]);
+    let both =
+        millstream(directory.path(), &["run", "e.yaml", "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
     assert_eq!(both.code, Some(2), "{both:?}");
 }
 

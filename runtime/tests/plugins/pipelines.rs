@@ -46,7 +46,7 @@ fn wrong_settings_and_files_that_are_no_plugins_are_named() {
             "unknown option `actt`; did you mean `act`?",
         ),
         ("- { wasm: ./plugin.wasm }", "missing option `act`"),
-        ("- { wasm: ./missing.wasm }", "reading ./missing.wasm: No such file"),
+        ("- { wasm: ./missing.wasm }", "missing.wasm: No such file"),
         ("- { wasm: ./text.wasm }", "./text.wasm: is not a WebAssembly component"),
         ("- { wasm: ./module.wasm }", "./module.wasm: is a WebAssembly module, not a component"),
         (

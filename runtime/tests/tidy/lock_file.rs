@@ -10,6 +10,7 @@ const SINGLE: &[&str] =
 
 /// Libraries that stand twice in the lock file today because two of our dependencies disagree.
 const TWICE: &[&str] = &[
+    "base64",
     "block-buffer",
     "cpufeatures",
     "crypto-common",
@@ -22,12 +23,15 @@ const TWICE: &[&str] = &[
     "itertools",
     "lz4_flex",
     "num-bigint",
+    "phf",
+    "phf_shared",
     "r-efi",
     "rand",
     "rand_core",
     "sha2",
     "spin",
     "syn",
+    "wasi",
     "windows-sys",
     "windows-targets",
     "windows_aarch64_gnullvm",

@@ -101,7 +101,8 @@ fn all_mistakes_are_reported_at_once() {
          p.yaml:7:5: a source needs \"to\"\n\
          p.yaml:8:11: \"with\" must be a mapping, not a list\n\
          p.yaml:10:9: unknown key \"fliter\"; did you mean \"filter\"?\n\
-         p.yaml:10:9: a transform is one of filter, map, rhai or wasm\n\
+         p.yaml:10:9: a transform is one of filter, map, rhai, wasm, rename, drop, keep, cast, mask, hoist, flatten, \
+         timestamp, key, header, route, unwrap, outbox\n\
          p.yaml:11:9: a step does one thing; write each as its own list item\n\
          p.yaml:12:23: \"then\" must be one of fail, skip, dead-letter, not \"retry\"\n\
          p.yaml:13:8: \"sinks\" must be a mapping of names, not a list\n\
