@@ -97,7 +97,8 @@ impl Target {
                 Some(_) => {}
             }
         }
-        let key = options.key.clone().unwrap_or_default();
+        // Rows that are only added may be alike.
+        let key = options.key.clone().filter(|_| options.mode != Mode::Append).unwrap_or_default();
         if options.mode != Mode::Append && key.is_empty() {
             return Err(ConnectorError::config(format!(
                 "table `{schema}.{table}` must be made, but by what key? set `key`"
