@@ -1,7 +1,6 @@
 //! What a component may dial: nothing, unless it is granted.
 
 use std::fs;
-use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
