@@ -9,6 +9,7 @@ mod identity;
 mod lines;
 mod options;
 mod output;
+mod place;
 mod source;
 
 mod sink;

@@ -83,21 +83,32 @@ pub fn find_sibling(path: &Path, inode: Inode) -> io::Result<Option<Found>> {
     Err(io::Error::other("the folder's files are renamed all the time"))
 }
 
-/// The generation after one that came to be at `born_ns`: the oldest younger file among `path` and its rotated names.
-pub fn next_generation(path: &Path, ours: Inode, born_ns: u64) -> io::Result<Option<Found>> {
+/// The generation after one that came to be at `born_ns`: the oldest file among `path` and its rotated names that is
+/// not older. The clock of births has ticks of milliseconds, so several may have the same: `passed` names those of them
+/// that come before.
+pub fn next_generation(path: &Path, born_ns: u64, passed: &[Inode]) -> io::Result<Option<Found>> {
     for _ in 0..RENAMES_MAX {
-        let listed = list(folder_of(path))?.into_iter();
-        let younger = listed.filter(|entry| {
-            entry.inode != ours && (entry.path == path || is_rotated_name(&entry.path, path))
-        });
-        let younger =
-            younger.filter_map(|entry| Some((entry.born_ns.filter(|born| *born > born_ns)?, entry)));
-        let Some((_, entry)) = younger.min_by_key(|(born, _)| *born) else { return Ok(None) };
+        let not_older = generations(path)?
+            .filter(|entry| !passed.contains(&entry.inode))
+            .filter_map(|entry| Some((entry.born_ns.filter(|born| *born >= born_ns)?, entry)));
+        let next = not_older
+            .min_by_key(|(born, entry)| (*born, entry.path == path, entry.modified_ns, entry.inode.inode));
+        let Some((_, entry)) = next else { return Ok(None) };
         if let Some(found) = entry.open()? {
             return Ok(Some(found));
         }
     }
     Err(io::Error::other("the folder's files are renamed all the time"))
+}
+
+/// The generations there are, each with its birth.
+pub fn births(path: &Path) -> io::Result<Vec<(Inode, Option<u64>)>> {
+    Ok(generations(path)?.map(|entry| (entry.inode, entry.born_ns)).collect())
+}
+
+fn generations(path: &Path) -> io::Result<impl Iterator<Item = Entry>> {
+    let listed = list(folder_of(path))?.into_iter();
+    Ok(listed.filter(move |entry| entry.path == path || is_rotated_name(&entry.path, path)))
 }
 
 /// A file that was looked for, open, and the name it had.
@@ -111,6 +122,7 @@ struct Entry {
     path: PathBuf,
     inode: Inode,
     born_ns: Option<u64>,
+    modified_ns: i128,
 }
 
 impl Entry {
@@ -133,16 +145,19 @@ fn list(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut seen: BTreeMap<(u64, u64), Entry> = BTreeMap::new();
     for _ in 0..LISTINGS_MAX {
         let before = folder.metadata()?.modified()?;
+        // Asked before the reading: a rename within the same tick leaves no trace in the time.
+        let rested = before.elapsed().map_or(true, |since| since >= QUIET);
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
                 let inode = Inode::of(&metadata);
-                let entry = Entry { path: entry.path(), inode, born_ns: born_ns(&metadata) };
+                let modified_ns =
+                    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+                let entry = Entry { path: entry.path(), inode, born_ns: born_ns(&metadata), modified_ns };
                 seen.insert((inode.device, inode.inode), entry);
             }
         }
-        let rested = before.elapsed().is_ok_and(|since| since >= QUIET) || before.elapsed().is_err();
         if rested && folder.metadata()?.modified()? == before {
             break;
         }

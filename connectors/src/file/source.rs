@@ -5,7 +5,7 @@
 //! is there now is a new file and is read from its start. Generations that rotation put between the one that was read
 //! and the current one are read in the order of their birth, as long as they still lie in the folder uncompressed.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use bytes::Bytes;
 use millstream_sdk::error::{ConnectorError, ErrorClass};
 use millstream_sdk::record::{Batch, ColumnBuilder};
 use millstream_sdk::source::{BadRecord, PollLimits, Polled, Position, Source, SourceReader, Split};
-use serde::{Deserialize, Serialize};
 
 use super::decode::{self, Decoder};
-use super::identity::{Head, Inode, born_ns, find_sibling, next_generation};
+use super::identity::{Head, Inode, born_ns, next_generation};
 use super::lines::{Blocks, Framing, MAX_RECORD_BYTES};
-use super::options::{Compression, Format, SourceOptions, Truncation};
+use super::options::{Format, SourceOptions};
+use super::place::{Place, Start, find, is_packed, open_blocks, refuse_truncation};
 use crate::blocking::Blocking;
 
 /// How often a followed file is looked at for more.
@@ -125,40 +125,6 @@ impl SourceReader for FileReader {
     }
 }
 
-/// A position as it is stored: JSON, so that people can read it in the offsets topic. New fields need defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    file: Inode,
-    offset: u64,
-    line: u64,
-    head: Head,
-    /// When the file came to be, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    born_ns: Option<u64>,
-}
-
-impl Place {
-    fn encode(&self) -> Result<Position, ConnectorError> {
-        serde_json::to_vec(self)
-            .map(|text| Position(Bytes::from(text)))
-            .map_err(|error| ConnectorError::fatal("writing a file position").caused_by(error))
-    }
-
-    /// Whether that is the file: inodes are used again, so its birth must agree where it is known.
-    fn is_of(&self, metadata: &Metadata) -> bool {
-        let same_birth = match (self.born_ns, born_ns(metadata)) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ => true,
-        };
-        Inode::of(metadata) == self.file && same_birth
-    }
-
-    fn decode(position: &Position) -> Result<Place, ConnectorError> {
-        serde_json::from_slice(&position.0)
-            .map_err(|error| ConnectorError::fatal("reading a stored file position").caused_by(error))
-    }
-}
-
 /// One file being read, and the name under which its successor will appear.
 struct Tail {
     options: Arc<SourceOptions>,
@@ -168,6 +134,8 @@ struct Tail {
     switches: bool,
     inode: Inode,
     born_ns: Option<u64>,
+    /// Generations of the same birth that come before it.
+    passed: Vec<Inode>,
     head: Head,
     blocks: Blocks,
     decoder: Option<Decoder>,
@@ -195,8 +163,8 @@ impl Tail {
         place: Option<Place>,
         switches: bool,
     ) -> Result<Tail, ConnectorError> {
-        let (file, place) = find(&path, place, &options, switches)?;
-        let offset = place.map_or(0, |place| place.offset);
+        let Start { file, place, passed } = find(&path, place, &options, switches)?;
+        let offset = place.as_ref().map_or(0, |place| place.offset);
         let failed = |error| file_error("opening", &path, error);
         let metadata = file.metadata().map_err(failed)?;
         if metadata.is_dir() {
@@ -214,11 +182,14 @@ impl Tail {
             switches,
             inode: Inode::of(&metadata),
             born_ns: born_ns(&metadata),
+            passed,
             head,
             blocks,
             decoder: None,
             line: 0,
-            reported: offset,
+            // Another file than that of the position is reported even before anything is read of it: from then on
+            // nothing of it is missed, whatever it is called later.
+            reported: if place.is_some() { offset } else { u64::MAX },
             rotated: false,
             waited: false,
         };
@@ -409,7 +380,7 @@ impl Tail {
             return Ok(None);
         }
         let between = match self.born_ns {
-            Some(born) => next_generation(&self.path, self.inode, born)
+            Some(born) => next_generation(&self.path, born, &self.passed_with_ours())
                 .map_err(|error| self.failed("looking for rotated files beside", error))?,
             None => None,
         };
@@ -430,6 +401,10 @@ impl Tail {
         self.restart(same)
     }
 
+    fn passed_with_ours(&self) -> Vec<Inode> {
+        self.passed.iter().copied().chain([self.inode]).collect()
+    }
+
     /// Starts at the beginning of the same file or of its successor.
     fn restart(&mut self, file: File) -> Result<(), ConnectorError> {
         let metadata = file.metadata().map_err(|error| self.failed("looking at", error))?;
@@ -437,8 +412,12 @@ impl Tail {
         let packed =
             is_packed(&file, self.options.compression).map_err(|error| self.failed("reading", error))?;
         self.blocks = open_blocks(file, packed, 0).map_err(|error| self.failed("reading", error))?;
-        self.inode = Inode::of(&metadata);
-        self.born_ns = born_ns(&metadata);
+        let (inode, born) = (Inode::of(&metadata), born_ns(&metadata));
+        if inode != self.inode {
+            self.passed = if born == self.born_ns { self.passed_with_ours() } else { Vec::new() };
+        }
+        self.inode = inode;
+        self.born_ns = born;
         self.decoder = None;
         self.line = 0;
         self.rotated = false;
@@ -459,7 +438,7 @@ impl Tail {
         }
         self.reported = offset;
         let Tail { inode, line, head, born_ns, .. } = *self;
-        Place { file: inode, offset, line, head, born_ns }.encode().map(Some)
+        Place { file: inode, offset, line, head, born_ns, passed: self.passed.clone() }.encode().map(Some)
     }
 
     fn lag_bytes(&self) -> Option<u64> {
@@ -472,89 +451,6 @@ impl Tail {
 
     fn failed(&self, doing: &str, error: io::Error) -> ConnectorError {
         file_error(doing, &self.path, error)
-    }
-}
-
-/// Whether a file is to be unpacked: gzip says so by its first two bytes.
-fn is_packed(file: &File, compression: Compression) -> io::Result<bool> {
-    use std::os::unix::fs::FileExt;
-    let mut start = [0; 2];
-    Ok(match compression {
-        Compression::None => false,
-        Compression::Gzip => true,
-        Compression::Auto => file.read_at(&mut start, 0)? == 2 && start == [0x1f, 0x8b],
-    })
-}
-
-fn open_blocks(file: File, packed: bool, offset: u64) -> io::Result<Blocks> {
-    if packed { Blocks::unpacking(file, offset) } else { Blocks::new(file, offset) }
-}
-
-/// The file a place is in, and the place if it still holds there.
-fn find(
-    path: &Path,
-    place: Option<Place>,
-    options: &SourceOptions,
-    switches: bool,
-) -> Result<(File, Option<Place>), ConnectorError> {
-    let failed = |error| file_error("opening", path, error);
-    let current = File::open(path);
-    let Some(place) = place else {
-        return Ok((current.map_err(failed)?, None));
-    };
-    let continues = |file: &File| -> io::Result<bool> {
-        let packed = is_packed(file, options.compression)?;
-        Ok((packed || file.metadata()?.len() >= place.offset) && place.head.matches(file)?)
-    };
-    if let Ok(file) = &current
-        && place.is_of(&file.metadata().map_err(failed)?)
-    {
-        let file = current.map_err(failed)?;
-        let holds = continues(&file).map_err(failed)?;
-        if !holds {
-            refuse_truncation(options, path, place.offset)?;
-            tracing::warn!(path = %path.display(), "file was rewritten in place; reading it from its start");
-        }
-        return Ok((file, holds.then_some(place)));
-    }
-    if let Some(rotated) = find_sibling(path, place.file).map_err(failed)? {
-        let failed = |error| file_error("reading", &rotated.path, error);
-        if place.is_of(&rotated.file.metadata().map_err(failed)?)
-            && continues(&rotated.file).map_err(failed)?
-        {
-            return Ok((rotated.file, Some(place)));
-        }
-    }
-    if let Ok(file) = &current
-        && place.head.bytes > 0
-        && continues(file).map_err(failed)?
-    {
-        return Ok((current.map_err(failed)?, Some(place)));
-    }
-    // It is gone. What rotation has left of its successors comes first.
-    let oldest = match place.born_ns.filter(|_| switches) {
-        Some(born) => next_generation(path, place.file, born).map_err(failed)?,
-        None => None,
-    };
-    let gone = "the file that was read last is gone; reading the next from its start";
-    if let Some(next) = oldest {
-        tracing::warn!(path = %path.display(), next = %next.path.display(), "{gone}");
-        return Ok((next.file, None));
-    }
-    let file = current.map_err(failed)?;
-    tracing::warn!(path = %path.display(), "{gone}");
-    Ok((file, None))
-}
-
-/// The error of a file that was cut in place, unless the options take that.
-fn refuse_truncation(options: &SourceOptions, path: &Path, offset: u64) -> Result<(), ConnectorError> {
-    match options.on_truncate {
-        Truncation::Restart => Ok(()),
-        Truncation::Fail => Err(ConnectorError::fatal(format!(
-            "{} was truncated or rewritten in place after {offset} bytes of it were read, so lines may be lost; let \
-             logrotate rename it (`create` in place of `copytruncate`), or set `on_truncate: restart`",
-            path.display()
-        ))),
     }
 }
 

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use crate::{LIMITS, described, read_to_end, read_until, source};
 
-fn append(path: &Path, text: &str) {
+pub fn append(path: &Path, text: &str) {
     let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
