@@ -97,6 +97,8 @@ impl RowEncoder {
         self.values.encode(batch, &mut out.values)?;
         out.has_key = match (self.key_format, self.key.as_slice()) {
             (KeyFormat::Json, [only]) => json_keys(batch, *only, &mut out.keys)?,
+            // A table of one row has a key all the same: compacted topics take no records without one.
+            (_, []) if self.is_keyed => no_columns(batch.num_rows(), &mut out.keys),
             _ => self.keys.encode(batch, &mut out.keys)?,
         };
         Ok(())
@@ -117,6 +119,14 @@ impl RowEncoder {
         }
         *out = kept;
     }
+}
+
+fn no_columns(rows: usize, out: &mut EncodedRows) -> Vec<bool> {
+    for _ in 0..rows {
+        out.bytes.extend_from_slice(b"[]");
+        out.ends.push(out.bytes.len());
+    }
+    vec![true; rows]
 }
 
 fn json_keys(batch: &RecordBatch, column: usize, out: &mut EncodedRows) -> Result<Vec<bool>, FormatError> {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::link::ClusterLink;
 use super::status::{QueryState, QueryStatus, StatusCells};
-use super::task::{self, Finish, Orders, TaskConfig};
+use super::task::{self, Finish, Orders, PARALLELISM_MAX, TaskConfig};
 use crate::plan::{Plan, QueryPlan};
 use crate::sql::catalog::{ChangeMode, Relation};
 use crate::state::store::StateDatabase;
@@ -38,6 +38,8 @@ pub struct EngineConfig {
     /// that, results never depend on when records arrive.
     pub idle_timeout: Option<Duration>,
     pub bad_records: BadRecords,
+    /// Workers of each query, 1 to 128. Another number takes effect at the next start; state is handed over.
+    pub parallelism: usize,
     /// Pause before a failed task starts again; doubles up to `restart_backoff_max`.
     pub restart_backoff: Duration,
     pub restart_backoff_max: Duration,
@@ -56,6 +58,7 @@ impl Default for EngineConfig {
             commit_interval: Duration::from_millis(100),
             idle_timeout: Some(Duration::from_secs(60)),
             bad_records: BadRecords::Skip,
+            parallelism: std::thread::available_parallelism().map_or(1, usize::from).min(PARALLELISM_MAX),
             restart_backoff: Duration::from_millis(200),
             restart_backoff_max: Duration::from_secs(10),
             replication_factor: -1,
@@ -237,6 +240,7 @@ async fn supervise(
         idle_timeout: config.idle_timeout,
         bad_records: config.bad_records,
         state: config.state.clone(),
+        parallelism: config.parallelism,
     };
     let mut backoff = config.restart_backoff;
     loop {

@@ -63,7 +63,7 @@ fn parted_kinds(rows: &Rows, owners: &[usize]) -> Option<Rows> {
             kinds[row] = RowKind::Insert;
         }
     }
-    Some(Rows { watermarks: rows.watermarks.clone(), ..Rows::changes(rows.batch.clone(), &kinds) })
+    Some(rows.clone().with_kinds(&kinds))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::QueryError;
 use super::encode::OutputRows;
+use super::event_time::BEGINNING;
 use super::exchange::owned;
 use super::link::{Change, Piece};
 use super::worker::{Gave, Job, Layout, Mail, Phase, Worker};
@@ -80,12 +81,38 @@ impl Dataflow {
 
     /// The sources' event time has come so far.
     pub fn watermark(&mut self, sources: &[(NodeId, i64)]) -> Result<Gave, QueryError> {
+        let mut total = Gave::default();
+        if self.workers.len() > 1 {
+            let furthest = sources.iter().map(|(_, watermark_us)| *watermark_us).max().unwrap_or(BEGINNING);
+            let mut last = None;
+            while let Some(due) = self.due_us().filter(|due| *due < furthest && Some(*due) != last) {
+                let steps = sources.iter().map(|(source, target)| (*source, (*target).min(due)));
+                let steps: Vec<(NodeId, i64)> = steps.collect();
+                total.add(self.advance(&steps)?);
+                last = Some(due);
+            }
+        }
+        total.add(self.advance(sources)?);
+        Ok(total)
+    }
+
+    fn advance(&mut self, sources: &[(NodeId, i64)]) -> Result<Gave, QueryError> {
         for worker in &mut self.workers {
             for (source, watermark_us) in sources {
                 worker.set_watermark(*source, *watermark_us);
             }
         }
         self.round(Phase::Watermark, Vec::new())
+    }
+
+    /// The least watermark of the sources that makes any step give something.
+    fn due_us(&self) -> Option<i64> {
+        let due = self.workers.iter().flat_map(|worker| {
+            self.behind_us.iter().enumerate().filter_map(|(node, behind_us)| {
+                worker.operator(node)?.due_us().map(|due| due.saturating_add(*behind_us))
+            })
+        });
+        due.min()
     }
 
     /// A commit is due.
@@ -110,14 +137,11 @@ impl Dataflow {
             for mail in due {
                 jobs[mail.worker].mail.push(mail);
             }
-            for (worker, job) in self.workers.iter_mut().zip(&mut jobs) {
-                let gave = worker.work(level, phase, std::mem::take(job))?;
-                waiting.extend(gave.mail);
-                total.written.extend(gave.written);
-                total.progress.extend(gave.progress);
-                total.bad.extend(gave.bad);
-                total.rows += gave.rows;
-                total.late += gave.late;
+            let level_jobs: Vec<Job> = jobs.iter_mut().map(std::mem::take).collect();
+            for gave in work(&mut self.workers, level, phase, level_jobs) {
+                let mut gave = gave?;
+                waiting.append(&mut gave.mail);
+                total.add(gave);
             }
         }
         Ok(total)
@@ -198,6 +222,24 @@ fn restore(state: &mut dyn Persistent, table: &ColdTable) -> Result<(), QueryErr
             None => return Ok(()),
         }
     }
+}
+
+/// One level on every worker, side by side if that pays; what they gave, in their order.
+fn work(workers: &mut [Worker], level: usize, phase: Phase, jobs: Vec<Job>) -> Vec<Result<Gave, QueryError>> {
+    let busy = jobs.iter().filter(|job| job.is_heavy()).count();
+    let each = workers.iter_mut().zip(jobs);
+    if busy < 2 {
+        return each.map(|(worker, job)| worker.work(level, phase, job)).collect();
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            each.map(|(worker, job)| scope.spawn(move || worker.work(level, phase, job))).collect();
+        let ended = running.into_iter().map(|thread| match thread.join() {
+            Ok(gave) => gave,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        ended.collect()
+    })
 }
 
 fn layout(plan: Arc<QueryPlan>, workers: usize) -> Layout {

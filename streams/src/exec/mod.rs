@@ -22,6 +22,7 @@ pub(crate) use encode::{OutputRows, RowEncoder};
 pub use engine::{
     BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, StartError,
 };
+pub(crate) use operators::Moment;
 pub(crate) use rows::Rows;
 pub(crate) use source::SourceReader;
 pub use status::{QueryState, QueryStatus};

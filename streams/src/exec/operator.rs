@@ -43,6 +43,12 @@ pub(crate) trait Operator: Send {
         watermarks_us.iter().copied().min().unwrap_or(i64::MIN)
     }
 
+    /// The least watermark of its inputs that would make the step give something. With several workers event time goes forward
+    /// from one of these to the next, so that what they give together is in its order.
+    fn due_us(&self) -> Option<i64> {
+        None
+    }
+
     /// A commit is due: gives what was held back to be given once per commit.
     fn on_barrier(&mut self, _out: &mut Output) -> Result<(), QueryError> {
         Ok(())

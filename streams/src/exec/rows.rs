@@ -71,10 +71,25 @@ impl Rows {
         self.kinds.as_ref().map_or(RowKind::Insert, |kinds| RowKind::of(kinds.value(row)))
     }
 
+    /// Which rows count from now on, and which no longer; `None` if all do.
+    pub fn signs(&self) -> Option<(BooleanArray, BooleanArray)> {
+        self.kinds.as_ref()?;
+        let adds: Vec<bool> = (0..self.len()).map(|row| self.kind(row).adds()).collect();
+        let takes: Vec<bool> = adds.iter().map(|adds| !adds).collect();
+        Some((adds.into(), takes.into()))
+    }
+
     /// The same rows with other columns.
     pub fn with_batch(self, batch: RecordBatch) -> Rows {
         debug_assert_eq!(self.batch.num_rows(), batch.num_rows());
         Rows { batch, ..self }
+    }
+
+    /// The same rows, doing something else.
+    pub fn with_kinds(self, kinds: &[RowKind]) -> Rows {
+        debug_assert_eq!(self.batch.num_rows(), kinds.len());
+        let kinds = kinds.iter().map(|kind| *kind as u8).collect::<Vec<u8>>();
+        Rows { kinds: Some(UInt8Array::from(kinds)), ..self }
     }
 
     /// The rows that are kept; a mask's NULL keeps nothing.

@@ -11,8 +11,8 @@ use millstream_protocol::record_batch::Batch;
 use super::QueryError;
 use super::event_time::BEGINNING;
 use super::link::Piece;
-use super::rows::Rows;
-use crate::format::{ColumnSource, ColumnSpec, Decoder, Format, Row};
+use super::rows::{RowKind, Rows};
+use crate::format::{ColumnSource, ColumnSpec, Decoder, Format, Row, RowError};
 use crate::plan::SourcePlan;
 use crate::sql::catalog::ValueFormat;
 
@@ -25,6 +25,8 @@ const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct SourceReader {
     plan: Arc<SourcePlan>,
     decoder: Decoder,
+    /// What the rows in the decoder do, for a table.
+    kinds: Vec<RowKind>,
     /// By partition: the watermark behind what was read.
     watermarks_us: BTreeMap<i32, i64>,
 }
@@ -53,7 +55,7 @@ impl SourceReader {
             .collect();
         let decoder = Decoder::new(format_of(plan.relation.format), &specs)
             .map_err(|source| QueryError::Decode { topic: plan.relation.topic.clone(), source })?;
-        Ok(SourceReader { plan, decoder, watermarks_us: BTreeMap::new() })
+        Ok(SourceReader { plan, decoder, kinds: Vec::new(), watermarks_us: BTreeMap::new() })
     }
 
     /// The watermark of each partition before the next piece.
@@ -74,8 +76,9 @@ impl SourceReader {
     }
 
     fn read_batch(&mut self, piece: &Piece, batch: &Batch, read: &mut Read) -> Result<(), QueryError> {
+        let plan = self.plan.clone();
         let damaged = |source: &dyn ToString| QueryError::BadRecord {
-            topic: self.plan.relation.topic.clone(),
+            topic: plan.relation.topic.clone(),
             partition: piece.partition,
             offset: piece.start_offset,
             reason: source.to_string(),
@@ -83,30 +86,47 @@ impl SourceReader {
         let records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(|error| damaged(&error))?;
         for record in &records {
             let record = record.map_err(|error| damaged(&error))?;
-            // A record without a value is no row: streams hold facts, and nothing is none.
-            if record.offset < piece.start_offset || record.value.is_none() {
+            // A record without a value is no row of a stream: streams hold facts, and nothing is none.
+            if record.offset < piece.start_offset || (record.value.is_none() && !self.plan.is_table) {
                 continue;
             }
-            self.decoder.push(&Row {
+            if self.plan.is_table && record.key.is_none() {
+                read.bad.push(RowError {
+                    partition: piece.partition,
+                    offset: record.offset,
+                    reason: "a record of a table has a key".to_owned(),
+                });
+                continue;
+            }
+            let understood = self.decoder.push(&Row {
                 key: record.key,
                 value: record.value,
                 timestamp_ms: record.timestamp_ms,
                 offset: record.offset,
                 partition: piece.partition,
             });
+            if self.plan.is_table && understood {
+                self.kinds.push(if record.value.is_some() { RowKind::Insert } else { RowKind::Delete });
+            }
             if self.decoder.rows() >= BATCH_ROWS {
-                finish_batch(&self.plan, &mut self.decoder, read)?;
+                self.finish_batch(read)?;
             }
         }
         Ok(())
     }
 
     fn finish_batch(&mut self, read: &mut Read) -> Result<(), QueryError> {
-        finish_batch(&self.plan, &mut self.decoder, read)
+        let kinds = std::mem::take(&mut self.kinds);
+        finish_batch(&self.plan, &mut self.decoder, &kinds, read)
     }
 }
 
-fn finish_batch(plan: &SourcePlan, decoder: &mut Decoder, read: &mut Read) -> Result<(), QueryError> {
+fn finish_batch(
+    plan: &SourcePlan,
+    decoder: &mut Decoder,
+    kinds: &[RowKind],
+    read: &mut Read,
+) -> Result<(), QueryError> {
     let decoded = decoder
         .finish()
         .map_err(|source| QueryError::Decode { topic: plan.relation.topic.clone(), source })?;
@@ -123,7 +143,9 @@ fn finish_batch(plan: &SourcePlan, decoder: &mut Decoder, read: &mut Read) -> Re
     } else {
         batch.project(&seen).map_err(QueryError::compute("the columns that are read"))?
     };
-    read.batches.push(Rows { watermarks, ..Rows::inserts(batch) });
+    let rows = if plan.is_table { Rows::changes(batch, kinds) } else { Rows::inserts(batch) };
+    // Tables change at any time: none of their rows is late.
+    read.batches.push(Rows { watermarks: watermarks.filter(|_| !plan.is_table), ..rows });
     Ok(())
 }
 

@@ -27,6 +27,12 @@ use crate::state::store::{QueryStore, StateDatabase, StoreError};
 /// A task looks up from its input at least this often: for stop, finish, and partitions gone idle.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// Most workers of a query: a virtual node is not cut.
+pub(crate) const PARALLELISM_MAX: usize = 128;
+
+/// Records that several workers take in one round; a piece may bring it beyond.
+const ROUND_RECORDS_MAX: i64 = 65_536;
+
 /// Rows that one transaction may carry before it is committed early.
 const TRANSACTION_ROWS_MAX: u64 = 1_000_000;
 
@@ -53,6 +59,8 @@ pub(crate) struct TaskConfig {
     pub bad_records: BadRecords,
     /// Where state is kept that does not fit into memory.
     pub state: Option<StateDatabase>,
+    /// Workers.
+    pub parallelism: usize,
 }
 
 pub(crate) struct Task<'a> {
@@ -124,7 +132,7 @@ impl<'a> Task<'a> {
     ) -> Result<Task<'a>, QueryError> {
         let started = Instant::now();
         let inputs = link.open().await?;
-        let mut dataflow = Dataflow::new(plan.clone(), 1)?;
+        let mut dataflow = Dataflow::new(plan.clone(), config.parallelism.clamp(1, PARALLELISM_MAX))?;
         let mut store = open_store(plan, config)?;
         if plan.is_stateful() {
             let left = |records| status.restore_lag_records.store(records, Ordering::Relaxed);
@@ -163,7 +171,8 @@ impl<'a> Task<'a> {
             None => LOOK_UP,
         };
         if let Some(piece) = self.link.poll(wait).await? {
-            self.process(piece).await?;
+            let pieces = self.gather(piece).await?;
+            self.process(pieces).await?;
         }
         let now_ms = self.now_ms();
         if let Some(watermarks) = self.positions.advance_sources(now_ms) {
@@ -183,9 +192,24 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    async fn process(&mut self, piece: Piece) -> Result<(), QueryError> {
-        let read = (piece.input, piece.partition, piece.next_offset, piece.end_offset);
-        let gave = self.dataflow.rows(vec![piece])?;
+    /// What else is there already, so that every worker has something to do.
+    async fn gather(&mut self, first: Piece) -> Result<Vec<Piece>, QueryError> {
+        let mut records = first.next_offset - first.start_offset;
+        let mut pieces = vec![first];
+        while self.config.parallelism > 1 && records < ROUND_RECORDS_MAX {
+            let Some(piece) = self.link.poll(Duration::ZERO).await? else { break };
+            records += piece.next_offset - piece.start_offset;
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    }
+
+    async fn process(&mut self, pieces: Vec<Piece>) -> Result<(), QueryError> {
+        let read: Vec<_> = pieces
+            .iter()
+            .map(|piece| (piece.input, piece.partition, piece.next_offset, piece.end_offset))
+            .collect();
+        let gave = self.dataflow.rows(pieces)?;
         self.note_bad(&gave.bad)?;
         if gave.rows > 0 || !gave.bad.is_empty() {
             self.note_work();
@@ -193,8 +217,9 @@ impl<'a> Task<'a> {
         self.rows_since_commit += gave.rows;
         self.status.rows_in.fetch_add(gave.rows, Ordering::Relaxed);
         let now_ms = self.now_ms();
-        let (input, partition, next_offset, end_offset) = read;
-        self.positions.read(input, partition, next_offset, end_offset);
+        for (input, partition, next_offset, end_offset) in read {
+            self.positions.read(input, partition, next_offset, end_offset);
+        }
         self.positions.progress(&gave.progress, now_ms);
         self.take(gave).await?;
         self.report();

@@ -90,6 +90,28 @@ pub(crate) struct Job {
     pub pieces: Vec<Piece>,
 }
 
+impl Gave {
+    /// What was given later.
+    pub fn add(&mut self, later: Gave) {
+        self.mail.extend(later.mail);
+        self.written.extend(later.written);
+        self.progress.extend(later.progress);
+        self.bad.extend(later.bad);
+        self.rows += later.rows;
+        self.late += later.late;
+    }
+}
+
+impl Job {
+    /// Enough work for a thread of its own.
+    pub fn is_heavy(&self) -> bool {
+        const RECORDS: i64 = 512;
+        const ROWS: usize = 512;
+        let records: i64 = self.pieces.iter().map(|piece| piece.next_offset - piece.start_offset).sum();
+        records >= RECORDS || self.mail.iter().map(|mail| mail.rows.len()).sum::<usize>() >= ROWS
+    }
+}
+
 pub(crate) struct Worker {
     layout: Arc<Layout>,
     index: usize,

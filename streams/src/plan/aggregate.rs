@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::DFSchemaRef;
-use datafusion::logical_expr::expr::AggregateFunction as AggregateExpression;
+use datafusion::common::{DFSchemaRef, ScalarValue};
+use datafusion::logical_expr::expr::{AggregateFunction as AggregateExpression, AggregateFunctionParams};
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast;
@@ -14,6 +14,7 @@ use super::graph::{Edge, EdgeKey, EdgeMode, EdgeTime, Exchange, Input, KeyPart, 
 use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow};
 use super::window::WINDOW_START;
 use crate::diagnostic::Finding;
+use crate::exec::Moment;
 use crate::sql::catalog::RelationWatermark;
 use crate::sql::parse::Emit;
 use crate::state::encoding;
@@ -21,11 +22,6 @@ use crate::state::encoding;
 impl Analysis<'_> {
     pub fn aggregate(&mut self, aggregate: &Aggregate) -> Result<NodeId, Finding> {
         let node = self.walk(&aggregate.input)?;
-        if self.graph.any_before(node, &|step| matches!(step, Step::Aggregate(_))) {
-            return Err(self
-                .refuse("aggregates of aggregates need a query each")
-                .hint("write the inner one as a table of its own with EMIT FINAL"));
-        }
         let input = aggregate.input.schema();
         let mut groups = Vec::new();
         let mut places = Vec::new();
@@ -61,7 +57,8 @@ impl Analysis<'_> {
             calls.push(self.call(expression, input, output)?);
         }
         let schema = aggregate.schema.inner().clone();
-        let mode = if emit == Emit::Final { EdgeMode::Append } else { EdgeMode::Upsert };
+        let retracts = self.edge(node).mode != EdgeMode::Append;
+        let mode = if emit == Emit::Final { EdgeMode::Append } else { EdgeMode::Changes };
         let time = windows.first().filter(|_| emit == Emit::Final).map(|window| window_time(window, &schema));
         let edge = Edge {
             key: Some(group_key(&groups, &windows)),
@@ -72,7 +69,7 @@ impl Analysis<'_> {
             schema: schema.clone(),
         };
         let keys = groups.iter().map(|(expression, _)| expression.clone()).collect();
-        let step = Step::Aggregate(Arc::new(AggregatePlan { groups, calls, window, emit, schema }));
+        let step = Step::Aggregate(Arc::new(AggregatePlan { groups, calls, window, emit, retracts, schema }));
         Ok(self.graph.add(step, vec![Input { node, exchange: Some(Exchange { keys }) }], edge))
     }
 
@@ -113,28 +110,18 @@ impl Analysis<'_> {
         else {
             return Err(self.refuse(&format!("{text} is not an aggregate")));
         };
-        let function = match func.name() {
-            "count" => AggregateFunction::Count,
-            "sum" => AggregateFunction::Sum,
-            "avg" => AggregateFunction::Average,
-            "min" => AggregateFunction::Minimum,
-            "max" => AggregateFunction::Maximum,
-            other => {
-                return Err(self
-                    .refuse(&format!("the aggregate `{other}` is not supported yet"))
-                    .hint("count, sum, avg, min and max are"));
-            }
-        };
-        if params.distinct && !matches!(function, AggregateFunction::Minimum | AggregateFunction::Maximum) {
-            return Err(self
-                .refuse("DISTINCT in an aggregate is not supported yet")
-                .hint("group by the column in a first query, then count its rows in a second"));
-        }
+        let descending = self.order(&text, &params)?;
+        let function = self.function(func.name(), &text, &params, descending)?;
+        // Values that are there twice are the same to these.
+        let distinct = (params.distinct || func.name() == "approx_distinct")
+            && !matches!(function, AggregateFunction::Minimum | AggregateFunction::Maximum);
         let (argument, argument_type) = match params.args.as_slice() {
-            [Expr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() => {
+            [Expr::Literal(value, _)]
+                if function == AggregateFunction::Count && !value.is_null() && !distinct =>
+            {
                 (None, DataType::Int64)
             }
-            [argument] => {
+            [argument] | [argument, Expr::Literal(..)] => {
                 let data_type = argument.get_type(input).map_err(|error| self.trouble(&error))?;
                 (Some(self.compile(argument, input)?), data_type)
             }
@@ -146,7 +133,66 @@ impl Analysis<'_> {
                 .refuse(&format!("{text}: {argument_type} values are not supported yet"))
                 .hint("cast the argument to BIGINT, DOUBLE, DECIMAL or TEXT"));
         }
-        Ok(AggregateCall { function, argument, argument_type, filter, output, text })
+        let keeps_values = distinct || self.keeps_values(&function);
+        if keeps_values && !encoding::is_supported(&argument_type) {
+            return Err(self.refuse(&format!("{text}: values of type {argument_type} cannot be remembered")));
+        }
+        Ok(AggregateCall { function, argument, argument_type, filter, output, distinct, text })
+    }
+
+    fn keeps_values(&self, function: &AggregateFunction) -> bool {
+        use AggregateFunction::{Array, Joined, Median};
+        matches!(function, Median | Array { .. } | Joined { .. })
+    }
+
+    /// Whether values are wanted in descending order. Rows have no order of their own: only that of the values is there.
+    fn order(&self, text: &str, params: &AggregateFunctionParams) -> Result<bool, Finding> {
+        match params.order_by.as_slice() {
+            [] => Ok(false),
+            [sort] if params.args.first() == Some(&sort.expr) => Ok(!sort.asc),
+            _ => Err(self
+                .refuse(&format!("{text}: ORDER BY another column than the argument is not supported"))
+                .hint("order by the argument, or leave ORDER BY out: values come in their own order")),
+        }
+    }
+
+    fn function(
+        &self,
+        name: &str,
+        text: &str,
+        params: &AggregateFunctionParams,
+        descending: bool,
+    ) -> Result<AggregateFunction, Finding> {
+        let moment = |of_sample, root| AggregateFunction::Moment(Moment { of_sample, root });
+        Ok(match name {
+            "count" | "approx_distinct" => AggregateFunction::Count,
+            "sum" => AggregateFunction::Sum,
+            "avg" => AggregateFunction::Average,
+            "min" => AggregateFunction::Minimum,
+            "max" => AggregateFunction::Maximum,
+            "var" | "var_samp" => moment(true, false),
+            "var_pop" => moment(false, false),
+            "stddev" | "stddev_samp" => moment(true, true),
+            "stddev_pop" => moment(false, true),
+            "bool_and" => AggregateFunction::All,
+            "bool_or" => AggregateFunction::Any,
+            "median" => AggregateFunction::Median,
+            "array_agg" => AggregateFunction::Array { descending },
+            "string_agg" => match params.args.get(1) {
+                Some(Expr::Literal(ScalarValue::Utf8(Some(separator)), _)) => {
+                    AggregateFunction::Joined { descending, separator: separator.clone() }
+                }
+                _ => return Err(self.refuse(&format!("{text}: the separator is a text in quotes"))),
+            },
+            other => {
+                return Err(self
+                    .refuse(&format!("the aggregate `{other}` is not supported yet"))
+                    .hint(
+                        "count, sum, avg, min, max, var_samp, var_pop, stddev, stddev_pop, bool_and, bool_or, median, \
+                         array_agg, string_agg and approx_distinct are",
+                    ));
+            }
+        })
     }
 }
 
@@ -173,9 +219,13 @@ fn window_time(window: &WindowColumn, schema: &Schema) -> EdgeTime {
 }
 
 impl AggregateFunction {
-    fn accepts(self, argument: &DataType) -> bool {
+    fn accepts(&self, argument: &DataType) -> bool {
         match self {
-            AggregateFunction::Count => true,
+            AggregateFunction::Count | AggregateFunction::Array { .. } => true,
+            AggregateFunction::Moment(_) => *argument == DataType::Float64,
+            AggregateFunction::All | AggregateFunction::Any => *argument == DataType::Boolean,
+            AggregateFunction::Median => argument.is_numeric(),
+            AggregateFunction::Joined { .. } => matches!(argument, DataType::Utf8 | DataType::Utf8View),
             AggregateFunction::Sum | AggregateFunction::Average => {
                 matches!(
                     argument,

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, TableReference};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::as_of::VersionNode;
 use super::context::RelationSource;
 use super::graph::{
-    Edge, EdgeKey, EdgeMode, EdgeTime, Graph, Input, KeyPart, NodeId, Step, WindowColumn, WindowPlan,
+    Edge, EdgeKey, EdgeMode, EdgeTime, Exchange, Graph, Input, KeyPart, NodeId, Step, WindowColumn,
+    WindowPlan,
 };
 use super::program::{PlanContext, names_in};
 use super::result::{Target, sink};
@@ -26,6 +28,7 @@ use crate::exec::{OutputRows, QueryError, RowEncoder, Rows, SourceReader};
 use crate::sql::catalog::{Catalog, ChangeMode, Relation};
 use crate::sql::ddl;
 use crate::sql::parse::Select;
+use crate::state::row;
 
 /// Names of the aggregates that run.
 pub(super) const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
@@ -44,6 +47,7 @@ pub(super) fn query(
         return Err(Finding::new(select.at, "the query reads no stream or table").hint("name one in FROM"));
     }
     sink(select, &mut graph, last, target)?;
+    graph.relax();
     let pipeline = context.pipeline.clone();
     let mut query = QueryPlan { pipeline, name: name.to_owned(), graph, explanation: String::new() };
     query.explanation = explain::text(&query);
@@ -119,11 +123,6 @@ impl Analysis<'_> {
 
     fn filter(&mut self, filter: &Filter) -> Result<NodeId, Finding> {
         let input = self.walk(&filter.input)?;
-        if self.edge(input).mode != EdgeMode::Append {
-            return Err(self
-                .refuse("HAVING on a result that changes would need to take rows back, which is not supported yet")
-                .hint("write EMIT FINAL over windows, or filter in a second query"));
-        }
         let expression = self.compile(&filter.predicate, filter.input.schema())?;
         let edge = self.edge(input).clone();
         Ok(self.graph.add(Step::Filter(expression), vec![stay(input)], edge))
@@ -145,16 +144,13 @@ impl Analysis<'_> {
             return Err(self.refuse("the query reads something that is not a stream or table"));
         };
         let relation = source.relation.clone();
-        if relation.mode == ChangeMode::Upsert {
-            return Err(self
-                .refuse(&format!(
-                    "`{}` is a table that changes: queries over its changes are not supported yet",
-                    relation.name
-                ))
-                .hint("read a stream, or a table whose query ends in EMIT FINAL"));
-        }
+        let is_table = relation.mode == ChangeMode::Upsert;
         let seen = scan.projected_schema.inner().clone();
         let mut fields: Vec<Arc<Field>> = seen.fields().iter().cloned().collect();
+        if is_table {
+            self.check_table(&relation, &fields)?;
+            fields.push(Arc::new(Field::new(RECORD_KEY, DataType::Binary, true)));
+        }
         let width = fields.len();
         let mut watermark = None;
         if let Some(declared) = &relation.watermark {
@@ -170,17 +166,44 @@ impl Analysis<'_> {
         let part = |name: &String| KeyPart { columns: find(name).into_iter().collect(), name: name.clone() };
         let key = (!relation.key.is_empty()).then(|| EdgeKey {
             parts: relation.key.iter().map(part).collect(),
-            is_unique: false,
+            is_unique: is_table,
             by_place: false,
         });
         let time = relation.watermark.as_ref().and_then(|watermark| {
             let column = find(&watermark.column)?;
             Some(EdgeTime { column, watermark: watermark.clone(), behind_us: 0, is_inherited: true })
         });
-        let edge =
-            Edge { schema: seen, mode: EdgeMode::Append, key, time, windows: Vec::new(), distribution: None };
-        let plan = SourcePlan { relation, schema: Arc::new(Schema::new(fields)), width, watermark };
-        Ok(self.graph.add(Step::Source(Arc::new(plan)), Vec::new(), edge))
+        let edge = Edge {
+            schema: Arc::new(Schema::new(fields[..width].to_vec())),
+            mode: if is_table { EdgeMode::Upsert } else { EdgeMode::Append },
+            key,
+            time,
+            windows: Vec::new(),
+            distribution: None,
+        };
+        let schema = Arc::new(Schema::new(fields));
+        let plan = Arc::new(SourcePlan { relation, schema, width, is_table, watermark });
+        let source = self.graph.add(Step::Source(plan), Vec::new(), edge.clone());
+        if !is_table {
+            return Ok(source);
+        }
+        let key = physical_column(RECORD_KEY, width - 1);
+        let edge = Edge { schema: seen, mode: EdgeMode::Changes, ..edge };
+        let input = Input { node: source, exchange: Some(Exchange { keys: vec![key] }) };
+        Ok(self.graph.add(Step::Materialize, vec![input], edge))
+    }
+
+    /// Whether a table's rows can be remembered.
+    fn check_table(&self, relation: &Relation, fields: &[Arc<Field>]) -> Result<(), Finding> {
+        match fields.iter().find(|field| !row::is_supported(field.data_type())) {
+            Some(field) => Err(self.refuse(&format!(
+                "`{}.{}` is {}: rows of a table with such a column cannot be remembered",
+                relation.name,
+                field.name(),
+                field.data_type()
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn watermark(
@@ -203,12 +226,6 @@ impl Analysis<'_> {
     fn window(&mut self, node: &WindowNode) -> Result<NodeId, Finding> {
         use datafusion::logical_expr::UserDefinedLogicalNodeCore;
         let input = self.walk(&node.input)?;
-        let before = |step: &Step| matches!(step, Step::Window(_) | Step::Aggregate(_));
-        if self.graph.any_before(input, &before) {
-            return Err(self
-                .refuse("windows over windows need a query each")
-                .hint("write the inner one as a stream of its own"));
-        }
         let expression = self.compile(&node.time, node.input.schema())?;
         let edge = self.edge(input).clone();
         let column = place(&node.time, node.input.schema());
@@ -263,6 +280,14 @@ impl Analysis<'_> {
     pub fn trouble(&self, error: &DataFusionError) -> Finding {
         trouble::finding(error, &Catalog::default(), self.select.at, &self.select.words)
     }
+}
+
+/// The column behind those of a table's rows that carries the record key.
+const RECORD_KEY: &str = "record key";
+
+/// A column of an edge by its place.
+pub(super) fn physical_column(name: &str, place: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(name, place))
 }
 
 /// Rows of that node, on the worker where they are.

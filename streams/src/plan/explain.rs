@@ -37,6 +37,14 @@ fn step(query: &QueryPlan, node: &Node) -> String {
         Step::Window(WindowPlan { time, size, .. }) => format!("window {} over {time}", window(*size)),
         Step::Aggregate(plan) => aggregate(query, plan),
         Step::Join(plan) => join(query, plan),
+        Step::Materialize => format!(
+            "compare with the last row of each record key; state grows with the number of rows; changelog topic {}",
+            query.changelog_topic()
+        ),
+        Step::Collapse(key) => {
+            let names: Vec<&str> = key.iter().map(|column| node.edge.name(*column)).collect();
+            format!("gather the changes of a commit by {}", names.join(", "))
+        }
         Step::Sink(plan) => sink(plan),
     }
 }

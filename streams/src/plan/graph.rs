@@ -52,6 +52,10 @@ pub(crate) enum Step {
     Window(WindowPlan),
     Aggregate(Arc<AggregatePlan>),
     Join(Arc<JoinPlan>),
+    /// Remembers a table's rows, and says of each record what it changes.
+    Materialize,
+    /// Gives what a commit changes, each key (these columns) once.
+    Collapse(Vec<usize>),
     Sink(SinkPlan),
 }
 
@@ -229,6 +233,36 @@ impl Graph {
         levels
     }
 
+    /// What was before a change need not be said where only a topic's key takes it.
+    pub fn relax(&mut self) {
+        for sink in 0..self.nodes.len() {
+            if !matches!(self.nodes[sink].step, Step::Sink(_)) {
+                continue;
+            }
+            let mut path = vec![sink];
+            let mut at = self.nodes[sink].inputs.first().map(|input| input.node);
+            while let Some(node) = at {
+                path.push(node);
+                match &self.nodes[node].step {
+                    Step::Project(_) if self.takers(node) == 1 => {
+                        at = self.nodes[node].inputs.first().map(|input| input.node);
+                    }
+                    Step::Aggregate(_)
+                        if self.takers(node) == 1 && self.nodes[node].edge.mode == EdgeMode::Changes =>
+                    {
+                        path.iter().for_each(|node| self.nodes[*node].edge.mode = EdgeMode::Upsert);
+                        at = None;
+                    }
+                    _ => at = None,
+                }
+            }
+        }
+    }
+
+    fn takers(&self, node: NodeId) -> usize {
+        self.nodes.iter().flat_map(|taker| &taker.inputs).filter(|input| input.node == node).count()
+    }
+
     /// Whether a node's inputs, or anything that feeds them, is such a step.
     pub fn any_before(&self, node: NodeId, found: &dyn Fn(&Step) -> bool) -> bool {
         self.nodes.get(node).is_some_and(|node| {
@@ -240,8 +274,13 @@ impl Graph {
 impl Step {
     pub fn is_stateful(&self) -> bool {
         match self {
-            Step::Source(_) | Step::Filter(_) | Step::Project(_) | Step::Window(_) | Step::Sink(_) => false,
-            Step::Aggregate(_) | Step::Join(_) => true,
+            Step::Source(_)
+            | Step::Filter(_)
+            | Step::Project(_)
+            | Step::Window(_)
+            | Step::Collapse(_)
+            | Step::Sink(_) => false,
+            Step::Aggregate(_) | Step::Join(_) | Step::Materialize => true,
         }
     }
 }

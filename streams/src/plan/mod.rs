@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub use answer::{Answer, Table};
 pub(crate) use answer::{TopicShown, World};
-pub(crate) use graph::{Exchange, Graph, Node, NodeId, Step, WindowPlan};
+pub(crate) use graph::{EdgeMode, Exchange, Graph, Node, NodeId, Step, WindowPlan};
 pub(crate) use join_step::{JoinKind, JoinMethod, JoinPlan, JoinSide, TimeBounds, VersionedPlan};
 #[cfg(test)]
 pub(crate) use join_step::{Residual, TimeColumn};

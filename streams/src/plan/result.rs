@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::sql::sqlparser::ast;
 
-use super::analyze::stay;
-use super::graph::{Edge, EdgeMode, Graph, NodeId, Step};
+use super::analyze::{physical_column, stay};
+use super::graph::{Edge, EdgeMode, Exchange, Graph, Input, NodeId, Step};
 use super::program::names_in;
 use super::stage::SinkPlan;
 use crate::diagnostic::{Finding, did_you_mean};
@@ -36,7 +36,26 @@ pub(super) fn sink(
         Target::New { kind, name, options } => result.new_relation(kind, name, options),
         Target::Existing(relation) => result.existing_relation(relation),
     }?;
-    Ok(graph.add(Step::Sink(sink), vec![stay(last)], edge))
+    let input = if gathers(graph, last) { gather(graph, last, &sink) } else { stay(last) };
+    Ok(graph.add(Step::Sink(sink), vec![input], edge))
+}
+
+/// Changes that do not come from an aggregate, once per commit and key, are gathered in front of the topic.
+fn gathers(graph: &Graph, node: NodeId) -> bool {
+    let Some(found) = graph.nodes.get(node) else { return false };
+    match &found.step {
+        Step::Aggregate(_) => false,
+        Step::Filter(_) | Step::Project(_) => found.inputs.iter().any(|input| gathers(graph, input.node)),
+        _ => found.edge.mode == EdgeMode::Changes,
+    }
+}
+
+fn gather(graph: &mut Graph, last: NodeId, sink: &SinkPlan) -> Input {
+    let edge = graph.nodes[last].edge.clone();
+    let keys = sink.key.iter().map(|column| physical_column(edge.name(*column), *column)).collect();
+    let input = Input { node: last, exchange: Some(Exchange { keys }) };
+    let edge = Edge { distribution: Some(sink.key.clone()), ..edge };
+    stay(graph.add(Step::Collapse(sink.key.clone()), vec![input], edge))
 }
 
 struct ResultShape<'a> {
@@ -172,14 +191,14 @@ impl ResultShape<'_> {
     }
 }
 
-/// The column as another query reads it: the forms of text that expressions give are one in a record.
+/// The column as another query reads it: the forms of text that expressions give are one in a record, and a record may
+/// lack any member, as those that say a row is gone lack all.
 fn readable(field: &Arc<Field>) -> Arc<Field> {
-    match field.data_type() {
-        DataType::Utf8View | DataType::LargeUtf8 => {
-            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8))
-        }
-        _ => field.clone(),
-    }
+    let field = field.as_ref().clone().with_nullable(true);
+    Arc::new(match field.data_type() {
+        DataType::Utf8View | DataType::LargeUtf8 => field.with_data_type(DataType::Utf8),
+        _ => field,
+    })
 }
 
 /// The expression with its only column renamed; `None` if it reads other columns too.

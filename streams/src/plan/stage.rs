@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::window::WindowSize;
+use crate::exec::Moment;
 use crate::sql::catalog::Relation;
 use crate::sql::parse::Emit;
 
@@ -17,6 +18,8 @@ pub(crate) struct SourcePlan {
     pub schema: SchemaRef,
     /// How many of the decoded columns the first stage sees.
     pub width: usize,
+    /// Behind the columns the first stage sees comes the record key, and records without a value are rows that go.
+    pub is_table: bool,
     /// Over the decoded columns: how far event time has come, as a timestamp.
     pub watermark: Option<Arc<dyn PhysicalExpr>>,
 }
@@ -28,6 +31,8 @@ pub(crate) struct AggregatePlan {
     /// Absent if the groups are not windows: then state lives as long as the query.
     pub window: Option<AggregateWindow>,
     pub emit: Emit,
+    /// The input takes rows back.
+    pub retracts: bool,
     /// Group columns, then one column per call.
     pub schema: SchemaRef,
 }
@@ -50,17 +55,33 @@ pub(crate) struct AggregateCall {
     /// `FILTER (WHERE …)`.
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     pub output: DataType,
+    /// Every value once.
+    pub distinct: bool,
     /// As `EXPLAIN` prints it.
     pub text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AggregateFunction {
     Count,
     Sum,
     Average,
     Minimum,
     Maximum,
+    /// Variance or standard deviation.
+    Moment(Moment),
+    /// `bool_and`, `bool_or`.
+    All,
+    Any,
+    Median,
+    /// `array_agg`, `string_agg`: in the order of the values, since rows have none.
+    Array {
+        descending: bool,
+    },
+    Joined {
+        descending: bool,
+        separator: String,
+    },
 }
 
 /// What is written to the output topic.

@@ -233,6 +233,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Of bytes that have no version of their own.
+    pub fn behind_version(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    /// What is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn end(&self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Long { left: self.rest.len() }) }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{and, cast, interleave};
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::HashMap;
@@ -18,7 +18,7 @@ use super::{batch_of, evaluate};
 use crate::exec::QueryError;
 use crate::exec::event_time::{BEGINNING, END};
 use crate::exec::operator::{Operator, Output};
-use crate::exec::rows::Rows;
+use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
@@ -56,6 +56,11 @@ pub(super) struct Aggregator {
     gone: Vec<Arc<[u8]>>,
     /// Slots whose new results have not been given out, for `EMIT CHANGES`; each once.
     unreported: Vec<u32>,
+    /// Results say what was before them: as it was when a group was first touched since the last commit.
+    says_before: bool,
+    before: Vec<RecordBatch>,
+    /// Values of groups that are gone, with the group: key of the group, call, value.
+    gone_values: Vec<(Arc<[u8]>, usize, Vec<u8>)>,
     /// The watermark that windows were last closed by.
     closed_us: i64,
     late_rows: u64,
@@ -69,6 +74,12 @@ struct Group {
     key: Arc<[u8]>,
     is_changed: bool,
     is_unreported: bool,
+    /// Where the result before is: place in `before`, row.
+    before: Option<(usize, usize)>,
+    /// Rows that count; kept only where rows are taken back.
+    rows: i64,
+    /// Its result has been given.
+    is_given: bool,
     /// The changelog has a value for it.
     is_written: bool,
     /// A row came for it since the hand of the spill last came by.
@@ -78,10 +89,11 @@ struct Group {
 }
 
 impl Aggregator {
-    pub fn new(plan: Arc<AggregatePlan>) -> Result<Aggregator, QueryError> {
+    pub fn new(plan: Arc<AggregatePlan>, says_before: bool) -> Result<Aggregator, QueryError> {
         let fields = plan.groups.iter().map(|(_, field)| SortField::new(field.data_type().clone())).collect();
         let converter = RowConverter::new(fields).map_err(QueryError::compute(GROUPS))?;
-        let accumulators = plan.calls.iter().map(accumulator).collect();
+        let accumulators = plan.calls.iter().map(|call| accumulator(call, plan.retracts));
+        let accumulators = accumulators.collect::<Result<_, _>>()?;
         Ok(Aggregator {
             plan,
             converter,
@@ -93,6 +105,9 @@ impl Aggregator {
             changed: Vec::new(),
             gone: Vec::new(),
             unreported: Vec::new(),
+            says_before,
+            before: Vec::new(),
+            gone_values: Vec::new(),
             closed_us: BEGINNING,
             late_rows: 0,
             last_end_us: None,
@@ -151,18 +166,56 @@ impl Aggregator {
         let batch = &rows.batch;
         let slots = self.find_slots(batch, ends)?;
         self.load_fresh()?;
+        self.remember_before(&slots)?;
         let count = self.groups.len();
+        let signs = self.plan.retracts.then(|| rows.signs()).flatten();
         for (call, accumulator) in self.plan.calls.iter().zip(&mut self.accumulators) {
             accumulator.resize(count);
             let values =
                 call.argument.as_ref().map(|argument| evaluate(argument, batch, CALLS)).transpose()?;
             let filter = call.filter.as_ref().map(|filter| evaluate(filter, batch, CALLS)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
-            accumulator.add(values.as_ref(), filter, &slots)?;
+            let Some((adds, takes)) = &signs else {
+                accumulator.add(values.as_ref(), filter, &slots)?;
+                continue;
+            };
+            let (adds, takes) = (both(adds, filter)?, both(takes, filter)?);
+            accumulator.add(values.as_ref(), Some(&adds), &slots)?;
+            accumulator.retract(values.as_ref(), Some(&takes), &slots)?;
+        }
+        if self.plan.retracts {
+            for (row, slot) in slots.iter().enumerate() {
+                self.groups[*slot as usize].rows += if rows.kind(row).adds() { 1 } else { -1 };
+            }
         }
         for slot in slots {
             self.note_change(slot);
         }
+        Ok(())
+    }
+
+    /// Keeps the results of groups that are about to change for the first time since they were given.
+    fn remember_before(&mut self, slots: &[u32]) -> Result<(), QueryError> {
+        if !self.says_before {
+            return Ok(());
+        }
+        let count = self.groups.len();
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.resize(count));
+        let mut touched: Vec<u32> = slots.to_vec();
+        touched.sort_unstable();
+        touched.dedup();
+        touched.retain(|slot| {
+            let group = &self.groups[*slot as usize];
+            !group.is_unreported && group.is_given
+        });
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let results = self.results(&touched)?;
+        for (row, slot) in touched.iter().enumerate() {
+            self.groups[*slot as usize].before = Some((self.before.len(), row));
+        }
+        self.before.push(results);
         Ok(())
     }
 
@@ -194,6 +247,9 @@ impl Aggregator {
             key: key.clone(),
             is_changed: false,
             is_unreported: false,
+            is_given: false,
+            before: None,
+            rows: 0,
             is_written: false,
             is_used: true,
             bytes: 0,
@@ -234,7 +290,7 @@ impl Aggregator {
 
     /// Closes every window that ends at or before the watermark, less its grace: for `EMIT FINAL` their results, in the
     /// order of window end and key. Their state is dropped.
-    fn close(&mut self, watermark_us: i64) -> Result<Option<RecordBatch>, QueryError> {
+    fn close(&mut self, watermark_us: i64) -> Result<Option<Rows>, QueryError> {
         let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
         let mut closing: Vec<u32> = Vec::new();
         while let Some(entry) = self.windows.first_entry() {
@@ -252,16 +308,21 @@ impl Aggregator {
             return Ok(None);
         }
         let results = match self.plan.emit {
-            Emit::Final => Some(self.results(&closing)?),
+            Emit::Final => {
+                let left = closing.iter().copied().filter(|slot| !self.is_gone(*slot));
+                Some(Rows::inserts(self.results(&left.collect::<Vec<_>>())?))
+            }
             // What changed last still has to be said.
             Emit::Changes => self.changes()?,
         };
-        self.drop_groups(&closing);
+        // Groups without rows are gone with their change already.
+        closing.retain(|slot| self.slots.get(&self.groups[*slot as usize].key) == Some(slot));
+        self.drop_groups(&closing)?;
         Ok(results)
     }
 
     /// For `EMIT CHANGES`: the results of every group that changed since the last call, in the order of their key.
-    fn changes(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+    fn changes(&mut self) -> Result<Option<Rows>, QueryError> {
         let mut slots = std::mem::take(&mut self.unreported);
         if slots.is_empty() {
             return Ok(None);
@@ -272,7 +333,65 @@ impl Aggregator {
         slots.sort_unstable_by(|left, right| {
             self.groups[*left as usize].key.cmp(&self.groups[*right as usize].key)
         });
-        self.results(&slots).map(Some)
+        let results = self.results(&slots)?;
+        let rows = if self.says_before || self.plan.retracts {
+            self.compared(&slots, results)?
+        } else {
+            Rows::inserts(results)
+        };
+        slots.iter().for_each(|slot| self.groups[*slot as usize].is_given = true);
+        let gone = |slot: &u32| self.is_gone(*slot);
+        let gone: Vec<u32> = slots.iter().copied().filter(gone).collect();
+        self.drop_groups(&gone)?;
+        if !gone.is_empty() {
+            self.windows.values_mut().for_each(|slots| slots.retain(|slot| !gone.contains(slot)));
+        }
+        Ok(Some(rows))
+    }
+
+    /// No row of the group is left; only the one group of a query without GROUP BY stays all the same.
+    fn is_gone(&self, slot: u32) -> bool {
+        self.plan.retracts && !self.plan.groups.is_empty() && self.groups[slot as usize].rows <= 0
+    }
+
+    /// What the new results change.
+    fn compared(&mut self, slots: &[u32], results: RecordBatch) -> Result<Rows, QueryError> {
+        const STEP: &str = "the changes of an aggregate";
+        let before = std::mem::take(&mut self.before);
+        let (mut places, mut kinds) = (Vec::new(), Vec::new());
+        for (row, slot) in slots.iter().enumerate() {
+            let old = self.groups[*slot as usize].before.take();
+            let was_given = self.groups[*slot as usize].is_given;
+            match (old, self.is_gone(*slot)) {
+                (Some((batch, place)), true) => {
+                    places.push((batch + 1, place));
+                    kinds.push(RowKind::Delete);
+                }
+                (None, true) if was_given => {
+                    places.push((0, row));
+                    kinds.push(RowKind::Delete);
+                }
+                (None, true) => {}
+                (Some((batch, place)), false) => {
+                    if is_same(&before[batch], place, &results, row) {
+                        continue;
+                    }
+                    places.extend([(batch + 1, place), (0, row)]);
+                    kinds.extend([RowKind::UpdateBefore, RowKind::UpdateAfter]);
+                }
+                (None, false) => {
+                    places.push((0, row));
+                    kinds.push(if was_given { RowKind::UpdateAfter } else { RowKind::Insert });
+                }
+            }
+        }
+        let pick = |column: usize| {
+            let mut arrays: Vec<&dyn Array> = vec![results.column(column).as_ref()];
+            arrays.extend(before.iter().map(|batch| batch.column(column).as_ref()));
+            interleave(&arrays, &places).map_err(QueryError::compute(STEP))
+        };
+        let columns = (0..results.num_columns()).map(pick).collect::<Result<_, _>>()?;
+        Ok(Rows::changes(batch_of(&self.plan.schema, columns, kinds.len(), STEP)?, &kinds))
     }
 
     fn results(&self, slots: &[u32]) -> Result<RecordBatch, QueryError> {
@@ -294,7 +413,7 @@ impl Aggregator {
         self.converter.convert_rows(keys.map(|key| parser.parse(key))).map_err(QueryError::compute(GROUPS))
     }
 
-    fn drop_groups(&mut self, slots: &[u32]) {
+    fn drop_groups(&mut self, slots: &[u32]) -> Result<(), QueryError> {
         for slot in slots {
             let group = &mut self.groups[*slot as usize];
             self.slots.remove(&group.key);
@@ -302,7 +421,11 @@ impl Aggregator {
                 self.gone.push(group.key.clone());
             }
             group.is_changed = false;
-            for accumulator in &mut self.accumulators {
+            for (call, accumulator) in self.accumulators.iter_mut().enumerate() {
+                if let Some(set) = accumulator.multiset() {
+                    let values = set.forget(*slot)?.into_iter();
+                    self.gone_values.extend(values.map(|value| (group.key.clone(), call, value)));
+                }
                 accumulator.clear(*slot);
             }
             self.forget_bytes(*slot);
@@ -310,6 +433,7 @@ impl Aggregator {
         let groups = &self.groups;
         self.changed.retain(|slot| groups[*slot as usize].is_changed);
         self.free.extend_from_slice(slots);
+        Ok(())
     }
 
     /// What the changelog's keys begin with, and the columns behind.
@@ -330,8 +454,8 @@ impl Operator for Aggregator {
         if watermark_us != END {
             self.closed_us = watermark_us;
         }
-        if let Some(results) = self.close(watermark_us)? {
-            out.push(Rows::inserts(results));
+        if let Some(rows) = self.close(watermark_us)? {
+            out.push(rows);
         }
         Ok(())
     }
@@ -343,14 +467,19 @@ impl Operator for Aggregator {
     }
 
     fn on_barrier(&mut self, out: &mut Output) -> Result<(), QueryError> {
-        if let Some(results) = self.changes()? {
-            out.push(Rows::inserts(results));
+        if let Some(rows) = self.changes()? {
+            out.push(rows);
         }
         Ok(())
     }
 
     fn tables(&mut self) -> Vec<(u8, &mut dyn Persistent)> {
         vec![(GROUP_TABLE, self)]
+    }
+
+    fn due_us(&self) -> Option<i64> {
+        let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
+        self.windows.keys().next().map(|end| end.saturating_add(grace_us))
     }
 
     fn late_rows(&self) -> u64 {
@@ -360,6 +489,19 @@ impl Operator for Aggregator {
     fn last_end_us(&self) -> Option<i64> {
         self.last_end_us
     }
+}
+
+/// Rows that both say.
+fn both(left: &BooleanArray, right: Option<&BooleanArray>) -> Result<BooleanArray, QueryError> {
+    right.map_or_else(|| Ok(left.clone()), |right| and(left, right).map_err(QueryError::compute(CALLS)))
+}
+
+/// Whether two rows are equal in every column; types that cannot be compared count as different.
+fn is_same(left: &RecordBatch, left_row: usize, right: &RecordBatch, right_row: usize) -> bool {
+    left.columns().iter().zip(right.columns()).all(|(left, right)| {
+        let (left, right) = (left.slice(left_row, 1), right.slice(right_row, 1));
+        left.to_data() == right.to_data()
+    })
 }
 
 impl Persistent for Aggregator {
@@ -388,14 +530,17 @@ impl Persistent for Aggregator {
             };
             value.clear();
             value.push(VERSION);
-            self.accumulators.iter().for_each(|accumulator| accumulator.write(*slot, &mut value));
-            each(&key, Some(&value));
-            self.count_bytes(*slot, value.len());
             let group = &mut self.groups[*slot as usize];
             group.is_changed = false;
             group.is_written = true;
+            if self.plan.retracts {
+                value.extend_from_slice(&group.rows.to_le_bytes());
+            }
+            self.accumulators.iter().for_each(|accumulator| accumulator.write(*slot, &mut value));
+            each(&key, Some(&value));
+            self.count_bytes(*slot, value.len());
         }
-        Ok(())
+        self.drain_values(each)
     }
 
     fn restore(&mut self, entries: &mut dyn Iterator<Item = (&[u8], &[u8])>) -> Result<(), QueryError> {
@@ -403,28 +548,74 @@ impl Persistent for Aggregator {
         for (_, field) in &self.plan.groups {
             readers.push(ColumnReader::new(field.data_type())?);
         }
-        let mut values = Vec::new();
+        // Behind the group: nothing for its accumulators, the call and the value for a line of a multiset.
+        let mut lines: Vec<(&[u8], &[u8])> = Vec::new();
         for (key, value) in entries {
-            // Behind the virtual node, which the columns say again.
+            // The virtual node in front says what the columns say again.
             let mut from = Reader::new(key.get(1..).unwrap_or_default())?;
             for reader in &mut readers {
                 reader.read(&mut from)?;
             }
-            from.end()?;
-            values.push(value);
+            lines.push((from.rest(), value));
         }
         let columns = readers.into_iter().map(ColumnReader::finish).collect::<Result<Vec<_>, _>>()?;
-        let slots = self.restored_slots(&columns, values.len())?;
+        let slots = self.restored_slots(&columns, lines.len())?;
         for accumulator in &mut self.accumulators {
             accumulator.resize(self.groups.len());
         }
-        for (slot, value) in slots.into_iter().zip(values) {
+        let mut values: Vec<Vec<(u32, &[u8], &[u8])>> = vec![Vec::new(); self.accumulators.len()];
+        for (slot, (name, value)) in slots.into_iter().zip(lines) {
+            if let Some((call, name)) = name.split_first() {
+                if let Some(values) = values.get_mut(usize::from(*call)) {
+                    values.push((slot, name, value));
+                }
+                continue;
+            }
             let mut from = Reader::new(value)?;
+            if self.plan.retracts {
+                self.groups[slot as usize].rows = from.integer()?;
+            }
             for accumulator in &mut self.accumulators {
                 accumulator.read(slot, &mut from)?;
             }
             from.end()?;
             self.groups[slot as usize].is_written = true;
+            self.groups[slot as usize].is_given = true;
+        }
+        for (accumulator, values) in self.accumulators.iter_mut().zip(values) {
+            if let Some(set) = accumulator.multiset() {
+                set.restore(&values)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Aggregator {
+    /// The lines of values whose count changed: the group's key, the call, the value.
+    fn drain_values(&mut self, each: &mut OnChange<'_>) -> Result<(), QueryError> {
+        let mut lines: Vec<(Arc<[u8]>, usize, Vec<u8>, Option<Vec<u8>>)> =
+            std::mem::take(&mut self.gone_values)
+                .into_iter()
+                .map(|(key, call, value)| (key, call, value, None))
+                .collect();
+        for (call, accumulator) in self.accumulators.iter_mut().enumerate() {
+            let Some(set) = accumulator.multiset() else { continue };
+            for (slot, value, line) in set.drain()? {
+                lines.push((self.groups[slot as usize].key.clone(), call, value, line));
+            }
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Arc<[u8]>> = lines.iter().map(|(key, ..)| key.clone()).collect();
+        let (nodes, columns) = self.stored_keys(&keys)?;
+        let mut full = Vec::new();
+        for (row, (_, call, value, line)) in lines.iter().enumerate() {
+            state_key(&nodes, &columns, row, &mut full);
+            full.push(u8::try_from(*call).unwrap_or(u8::MAX));
+            full.extend_from_slice(value);
+            each(&full, line.as_deref());
         }
         Ok(())
     }

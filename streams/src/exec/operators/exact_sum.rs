@@ -8,14 +8,15 @@
 pub(crate) struct ExactSum {
     /// Non-overlapping, of growing magnitude; typically one or two.
     partials: Vec<f64>,
-    special: Option<f64>,
+    /// How many NaN, positive and negative infinities there are; absent for none.
+    specials: Option<Box<[i64; 3]>>,
 }
 
 impl ExactSum {
     #[inline]
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
-            self.add_special(value);
+            self.count_special(value, 1);
             return;
         }
         let mut carried = value;
@@ -36,14 +37,26 @@ impl ExactSum {
         if carried.is_finite() {
             self.partials.push(carried);
         } else {
-            self.add_special(carried);
+            self.count_special(carried, 1);
+        }
+    }
+
+    /// Takes back what was added.
+    pub fn subtract(&mut self, value: f64) {
+        if value.is_finite() {
+            self.add(-value);
+        } else {
+            self.count_special(value, -1);
         }
     }
 
     /// The sum, rounded to the nearest double, ties to even.
     pub fn value(&self) -> f64 {
-        if let Some(special) = self.special {
-            return special;
+        match self.specials.as_deref() {
+            None | Some([0, 0, 0]) => {}
+            Some([0, _, 0]) => return f64::INFINITY,
+            Some([0, 0, _]) => return f64::NEG_INFINITY,
+            Some(_) => return f64::NAN,
         }
         let mut rest = self.partials.iter().rev().copied();
         let Some(mut sum) = rest.next() else { return 0.0 };
@@ -69,16 +82,27 @@ impl ExactSum {
         sum
     }
 
-    pub fn parts(&self) -> (&[f64], Option<f64>) {
-        (&self.partials, self.special)
+    /// The sum as numbers that do not overlap; `None` if an infinity or NaN is in it.
+    pub fn partials(&self) -> Option<&[f64]> {
+        self.specials.as_ref().is_none_or(|counts| **counts == [0; 3]).then_some(self.partials.as_slice())
     }
 
-    pub fn from_parts(partials: Vec<f64>, special: Option<f64>) -> ExactSum {
-        ExactSum { partials, special }
+    /// What to write down: partials, and how many NaN, positive and negative infinities.
+    pub fn parts(&self) -> (&[f64], Option<[i64; 3]>) {
+        (&self.partials, self.specials.as_deref().copied())
     }
 
-    fn add_special(&mut self, value: f64) {
-        self.special = Some(self.special.map_or(value, |special| special + value));
+    pub fn from_parts(partials: Vec<f64>, specials: Option<[i64; 3]>) -> ExactSum {
+        ExactSum { partials, specials: specials.map(Box::new) }
+    }
+
+    fn count_special(&mut self, value: f64, step: i64) {
+        let counts = self.specials.get_or_insert_default();
+        let place = if value.is_nan() { 0 } else { 1 + usize::from(value < 0.0) };
+        counts[place] += step;
+        if **counts == [0; 3] {
+            self.specials = None;
+        }
     }
 }
 
@@ -116,5 +140,9 @@ mod tests {
         assert_eq!(sum([1.0, f64::INFINITY]), f64::INFINITY);
         assert!(sum([f64::NEG_INFINITY, f64::INFINITY]).is_nan());
         assert_eq!(sum([f64::MAX, f64::MAX]), f64::INFINITY);
+        let mut sum = ExactSum::default();
+        [1.5, f64::INFINITY, f64::NAN, 1e300].into_iter().for_each(|value| sum.add(value));
+        [f64::NAN, 1e300, f64::INFINITY].into_iter().for_each(|value| sum.subtract(value));
+        assert_eq!(sum.value(), 1.5);
     }
 }

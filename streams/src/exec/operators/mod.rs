@@ -2,9 +2,11 @@
 
 mod accumulate;
 mod aggregate;
+mod collapse;
 mod exact_sum;
 mod filter;
 mod join;
+mod materialize;
 mod project;
 mod window;
 
@@ -16,7 +18,9 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::QueryError;
 use super::operator::Operator;
-use crate::plan::{Node, Step};
+use crate::plan::{EdgeMode, Node, Step};
+
+pub(crate) use accumulate::Moment;
 
 /// The operator of a node; `None` for what is not one: sources and sinks.
 pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryError> {
@@ -27,7 +31,12 @@ pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryEr
         Step::Project(expressions) => Some(Box::new(project::Project::new(expressions.clone(), schema))),
         Step::Window(plan) => Some(Box::new(window::AssignWindows::new(plan.clone(), schema))),
         Step::Join(plan) => Some(join::operator(plan)?),
-        Step::Aggregate(plan) => Some(Box::new(aggregate::Aggregator::new(plan.clone())?)),
+        Step::Aggregate(plan) => {
+            let says_before = node.edge.mode == EdgeMode::Changes;
+            Some(Box::new(aggregate::Aggregator::new(plan.clone(), says_before)?))
+        }
+        Step::Materialize => Some(Box::new(materialize::Materialize::new(schema)?)),
+        Step::Collapse(key) => Some(Box::new(collapse::Collapse::new(schema, key.clone())?)),
     })
 }
 

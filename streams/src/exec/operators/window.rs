@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{batch_of, evaluate};
 use crate::exec::QueryError;
 use crate::exec::operator::{Operator, Output};
-use crate::exec::rows::Rows;
+use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{WindowPlan, WindowSize};
 
 const STEP: &str = "the windows";
@@ -76,6 +76,12 @@ fn overlapping(times: &Int64Array, size: WindowSize, rows: Rows) -> Result<(Rows
             starts.push(Some(last.saturating_sub(back * size.advance_us)));
         }
     }
-    let rows = rows.take(&UInt32Array::from(origins)).map_err(QueryError::compute(STEP))?;
+    let mut rows = rows.take(&UInt32Array::from(origins)).map_err(QueryError::compute(STEP))?;
+    if rows.kinds.is_some() {
+        // The two rows of an update are not side by side any more.
+        let single = |row: usize| if rows.kind(row).adds() { RowKind::Insert } else { RowKind::Delete };
+        let kinds: Vec<RowKind> = (0..rows.len()).map(single).collect();
+        rows = rows.with_kinds(&kinds);
+    }
     Ok((rows, Int64Array::from(starts)))
 }

@@ -52,6 +52,23 @@ async fn results_survive_a_crash_at_any_step() {
     }
 }
 
+/// A query goes on with more and with fewer workers, also after crashes.
+#[tokio::test]
+async fn results_do_not_depend_on_the_number_of_workers() {
+    for scenario in scenarios() {
+        for workers in [&[3][..], &[1, 3, 2], &[2, 1, 128]] {
+            for seed in [0, 5, 6] {
+                let how = if seed == 0 { Disturbance::none() } else { Disturbance::shaken(seed) };
+                let how = how.scaling(workers);
+                let steps = scenario.run(&how).await;
+                for step in (seed as usize..steps).step_by(4) {
+                    scenario.run(&how.clone().crashing_at(step, Some(step * 2 + 3))).await;
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn results_survive_two_crashes() {
     for scenario in scenarios() {

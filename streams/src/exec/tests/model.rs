@@ -26,15 +26,17 @@ pub struct Disturbance {
     crashes: Vec<usize>,
     /// Where state is kept that memory has no room for.
     database: Option<StateDatabase>,
+    /// How many workers the tasks of a query have, one after the other, and again from the first.
+    workers: Vec<usize>,
 }
 
 impl Disturbance {
     pub fn none() -> Disturbance {
-        Disturbance { seed: 0, crashes: Vec::new(), database: None }
+        Disturbance { seed: 0, crashes: Vec::new(), database: None, workers: vec![1] }
     }
 
     pub fn shaken(seed: u64) -> Disturbance {
-        Disturbance { seed, crashes: Vec::new(), database: None }
+        Disturbance { seed, crashes: Vec::new(), database: None, workers: vec![1] }
     }
 
     pub fn crashing_at(mut self, first: usize, second: Option<usize>) -> Disturbance {
@@ -49,6 +51,20 @@ impl Disturbance {
 
     pub fn database(&self) -> Option<StateDatabase> {
         self.database.clone()
+    }
+
+    pub fn scaling(mut self, workers: &[usize]) -> Disturbance {
+        self.workers = workers.to_vec();
+        self
+    }
+
+    pub fn workers(&self, opened: u64) -> usize {
+        self.workers[opened as usize % self.workers.len()]
+    }
+
+    /// Several workers give the results of one moment in no order.
+    pub fn is_ordered(&self) -> bool {
+        self.workers == [1]
     }
 
     pub fn commit_interval(&self) -> Duration {
@@ -230,6 +246,11 @@ impl Link for ModelLink {
 }
 
 impl Model {
+    /// How many tasks a query has had.
+    pub fn opened(&self, query: &str) -> u64 {
+        self.queries.get(query).map_or(0, |committed| committed.epoch)
+    }
+
     /// How many keys of state a query has committed.
     pub fn state_keys(&self, query: &str) -> usize {
         let mut live = BTreeSet::new();

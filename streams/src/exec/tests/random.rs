@@ -137,6 +137,7 @@ async fn random_rows_give_what_a_plain_pass_gives() {
             scenario.run(&Disturbance::shaken(shake + seed)).await;
         }
         let steps = scenario.run(&Disturbance::none()).await;
+        scenario.run(&Disturbance::shaken(seed).scaling(&[3, 2])).await;
         scenario.run(&Disturbance::none().crashing_at(steps / 2, None)).await;
         scenario
             .run(&Disturbance::shaken(seed).crashing_at(seed as usize % 40, Some(seed as usize % 40 + 9)))

@@ -3,7 +3,10 @@
 //! Adding is vectorised over a batch; reading, writing and clearing go by slot. Results depend only on the set of rows,
 //! not on their order: sums of doubles are exact until the end (`exact_sum`).
 
+mod booleans;
 mod extreme;
+mod moments;
+mod multiset;
 mod sum;
 
 use std::sync::Arc;
@@ -14,7 +17,11 @@ use datafusion::arrow::datatypes::DataType;
 use crate::exec::QueryError;
 use crate::plan::{AggregateCall, AggregateFunction};
 use crate::state::encoding::Reader;
+use booleans::Booleans;
 use extreme::{DecimalExtreme, FloatExtreme, IntegerExtreme, TextExtreme};
+pub(crate) use moments::Moment;
+use moments::Moments;
+pub(crate) use multiset::{Multiset, Summary};
 use sum::{FloatSum, IntegerSum};
 
 /// The state of one aggregate call for every group.
@@ -30,6 +37,16 @@ pub(crate) trait Accumulator: Send {
         slots: &[u32],
     ) -> Result<(), QueryError>;
 
+    /// Takes back rows that were added.
+    fn retract(
+        &mut self,
+        _values: Option<&ArrayRef>,
+        _keep: Option<&BooleanArray>,
+        _slots: &[u32],
+    ) -> Result<(), QueryError> {
+        Err(QueryError::cluster("take rows back", "the aggregate was planned for rows that stay"))
+    }
+
     /// The results of these slots, in their order.
     fn results(&self, slots: &[u32]) -> Result<ArrayRef, QueryError>;
 
@@ -38,23 +55,49 @@ pub(crate) trait Accumulator: Send {
     fn read(&mut self, slot: u32, from: &mut Reader<'_>) -> Result<(), QueryError>;
 
     fn clear(&mut self, slot: u32);
+
+    /// What it keeps of each value, if it does.
+    fn multiset(&mut self) -> Option<&mut Multiset> {
+        None
+    }
 }
 
-pub(crate) fn accumulator(call: &AggregateCall) -> Box<dyn Accumulator> {
+/// The accumulator of a call; `retracts` if rows may be taken back.
+pub(crate) fn accumulator(call: &AggregateCall, retracts: bool) -> Result<Box<dyn Accumulator>, QueryError> {
+    let output = call.output.clone();
+    let summary = match &call.function {
+        AggregateFunction::Minimum if retracts => Summary::Least,
+        AggregateFunction::Maximum if retracts => Summary::Greatest,
+        AggregateFunction::Median => Summary::Median,
+        AggregateFunction::Array { descending } => {
+            Summary::Array { once: call.distinct, descending: *descending }
+        }
+        AggregateFunction::Joined { descending, separator } => {
+            Summary::Joined { once: call.distinct, descending: *descending, separator: separator.clone() }
+        }
+        _ if call.distinct => Summary::Distinct(plain(call)),
+        _ => return Ok(plain(call)),
+    };
+    Ok(Box::new(Multiset::new(summary, &call.argument_type, output)?))
+}
+
+/// Of every row as it comes.
+fn plain(call: &AggregateCall) -> Box<dyn Accumulator> {
     let text = call.text.clone();
     let output = call.output.clone();
-    match (call.function, &call.argument_type) {
-        (AggregateFunction::Count, _) => Box::new(Count::default()),
+    match (&call.function, &call.argument_type) {
         (AggregateFunction::Sum | AggregateFunction::Average, DataType::Float64) => {
-            let average = call.function == AggregateFunction::Average;
-            Box::new(FloatSum::new(average))
+            Box::new(FloatSum::new(call.function == AggregateFunction::Average))
         }
         (AggregateFunction::Sum | AggregateFunction::Average, argument) => {
             let average = call.function == AggregateFunction::Average;
             Box::new(IntegerSum::new(average, argument, output, text))
         }
-        (function, argument) => {
-            let largest = function == AggregateFunction::Maximum;
+        (AggregateFunction::Moment(moment), _) => Box::new(Moments::new(*moment)),
+        (AggregateFunction::All, _) => Box::new(Booleans::new(true)),
+        (AggregateFunction::Any, _) => Box::new(Booleans::new(false)),
+        (AggregateFunction::Minimum | AggregateFunction::Maximum, argument) => {
+            let largest = call.function == AggregateFunction::Maximum;
             match argument {
                 DataType::Float64 | DataType::Float32 => Box::new(FloatExtreme::new(largest, output)),
                 DataType::Utf8 | DataType::Utf8View => Box::new(TextExtreme::new(largest, output)),
@@ -62,6 +105,7 @@ pub(crate) fn accumulator(call: &AggregateCall) -> Box<dyn Accumulator> {
                 _ => Box::new(IntegerExtreme::new(largest, output)),
             }
         }
+        _ => Box::new(Count::default()),
     }
 }
 
@@ -110,6 +154,17 @@ impl Accumulator for Count {
     ) -> Result<(), QueryError> {
         let counts = &mut self.counts;
         rows(values.map(|values| values.as_ref()), keep, slots, |_, slot| counts[slot] += 1);
+        Ok(())
+    }
+
+    fn retract(
+        &mut self,
+        values: Option<&ArrayRef>,
+        keep: Option<&BooleanArray>,
+        slots: &[u32],
+    ) -> Result<(), QueryError> {
+        let counts = &mut self.counts;
+        rows(values.map(|values| values.as_ref()), keep, slots, |_, slot| counts[slot] -= 1);
         Ok(())
     }
 

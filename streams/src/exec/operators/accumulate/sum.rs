@@ -47,6 +47,21 @@ impl Accumulator for FloatSum {
         Ok(())
     }
 
+    fn retract(
+        &mut self,
+        values: Option<&ArrayRef>,
+        keep: Option<&BooleanArray>,
+        slots: &[u32],
+    ) -> Result<(), QueryError> {
+        let values = argument(values)?.as_primitive::<Float64Type>();
+        let (sums, counts) = (&mut self.sums, &mut self.counts);
+        rows(Some(values), keep, slots, |row, slot| {
+            sums[slot].subtract(values.value(row));
+            counts[slot] -= 1;
+        });
+        Ok(())
+    }
+
     fn results(&self, slots: &[u32]) -> Result<ArrayRef, QueryError> {
         let results = slots.iter().map(|slot| {
             let slot = *slot as usize;
@@ -63,26 +78,12 @@ impl Accumulator for FloatSum {
     fn write(&self, slot: u32, out: &mut Vec<u8>) {
         let slot = slot as usize;
         out.extend_from_slice(&self.counts[slot].to_le_bytes());
-        let (partials, special) = self.sums[slot].parts();
-        out.push(u8::from(special.is_some()));
-        out.extend_from_slice(&special.unwrap_or_default().to_bits().to_le_bytes());
-        out.extend_from_slice(&(partials.len() as i64).to_le_bytes());
-        for partial in partials {
-            out.extend_from_slice(&partial.to_bits().to_le_bytes());
-        }
+        write_sum(&self.sums[slot], out);
     }
 
     fn read(&mut self, slot: u32, from: &mut Reader<'_>) -> Result<(), QueryError> {
-        let slot = slot as usize;
-        self.counts[slot] = from.integer()?;
-        let has_special = from.byte()? != 0;
-        let special = from.float()?;
-        let length = from.integer()?;
-        let mut partials = Vec::new();
-        for _ in 0..length {
-            partials.push(from.float()?);
-        }
-        self.sums[slot] = ExactSum::from_parts(partials, has_special.then_some(special));
+        self.counts[slot as usize] = from.integer()?;
+        self.sums[slot as usize] = read_sum(from)?;
         Ok(())
     }
 
@@ -90,6 +91,26 @@ impl Accumulator for FloatSum {
         self.sums[slot as usize] = ExactSum::default();
         self.counts[slot as usize] = 0;
     }
+}
+
+pub(super) fn write_sum(sum: &ExactSum, out: &mut Vec<u8>) {
+    let (partials, specials) = sum.parts();
+    out.push(u8::from(specials.is_some()));
+    specials.iter().flatten().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
+    out.extend_from_slice(&(partials.len() as i64).to_le_bytes());
+    partials.iter().for_each(|partial| out.extend_from_slice(&partial.to_bits().to_le_bytes()));
+}
+
+pub(super) fn read_sum(from: &mut Reader<'_>) -> Result<ExactSum, QueryError> {
+    let specials = match from.byte()? {
+        0 => None,
+        _ => Some([from.integer()?, from.integer()?, from.integer()?]),
+    };
+    let mut partials = Vec::new();
+    for _ in 0..from.integer()? {
+        partials.push(from.float()?);
+    }
+    Ok(ExactSum::from_parts(partials, specials))
 }
 
 /// `sum` and `avg` of integers and decimals, in 128 bits.
@@ -110,6 +131,46 @@ impl IntegerSum {
 
     fn overflow(&self) -> QueryError {
         QueryError::Overflow { aggregate: self.text.clone() }
+    }
+
+    fn change(
+        &mut self,
+        values: Option<&ArrayRef>,
+        keep: Option<&BooleanArray>,
+        slots: &[u32],
+        step: i8,
+    ) -> Result<(), QueryError> {
+        let values = argument(values)?;
+        let (sums, counts) = (&mut self.sums, &mut self.counts);
+        let mut overflowed = false;
+        let mut add = |slot: usize, value: i128| match if step > 0 {
+            sums[slot].checked_add(value)
+        } else {
+            sums[slot].checked_sub(value)
+        } {
+            Some(sum) => {
+                sums[slot] = sum;
+                counts[slot] += i64::from(step);
+            }
+            None => overflowed = true,
+        };
+        match values.data_type() {
+            DataType::Int64 => {
+                let values = values.as_primitive::<Int64Type>();
+                rows(Some(values), keep, slots, |row, slot| add(slot, i128::from(values.value(row))));
+            }
+            DataType::Decimal128(..) => {
+                let values = values.as_primitive::<Decimal128Type>();
+                rows(Some(values), keep, slots, |row, slot| add(slot, values.value(row)));
+            }
+            _ => {
+                let wide =
+                    cast(values, &DataType::Decimal128(38, 0)).map_err(QueryError::compute(COMPUTE))?;
+                let wide = wide.as_primitive::<Decimal128Type>();
+                rows(Some(wide), keep, slots, |row, slot| add(slot, wide.value(row)));
+            }
+        }
+        if overflowed { Err(self.overflow()) } else { Ok(()) }
     }
 
     fn result(&self, slot: u32) -> Option<i128> {
@@ -137,33 +198,16 @@ impl Accumulator for IntegerSum {
         keep: Option<&BooleanArray>,
         slots: &[u32],
     ) -> Result<(), QueryError> {
-        let values = argument(values)?;
-        let (sums, counts) = (&mut self.sums, &mut self.counts);
-        let mut overflowed = false;
-        let mut add = |slot: usize, value: i128| match sums[slot].checked_add(value) {
-            Some(sum) => {
-                sums[slot] = sum;
-                counts[slot] += 1;
-            }
-            None => overflowed = true,
-        };
-        match values.data_type() {
-            DataType::Int64 => {
-                let values = values.as_primitive::<Int64Type>();
-                rows(Some(values), keep, slots, |row, slot| add(slot, i128::from(values.value(row))));
-            }
-            DataType::Decimal128(..) => {
-                let values = values.as_primitive::<Decimal128Type>();
-                rows(Some(values), keep, slots, |row, slot| add(slot, values.value(row)));
-            }
-            _ => {
-                let wide =
-                    cast(values, &DataType::Decimal128(38, 0)).map_err(QueryError::compute(COMPUTE))?;
-                let wide = wide.as_primitive::<Decimal128Type>();
-                rows(Some(wide), keep, slots, |row, slot| add(slot, wide.value(row)));
-            }
-        }
-        if overflowed { Err(self.overflow()) } else { Ok(()) }
+        self.change(values, keep, slots, 1)
+    }
+
+    fn retract(
+        &mut self,
+        values: Option<&ArrayRef>,
+        keep: Option<&BooleanArray>,
+        slots: &[u32],
+    ) -> Result<(), QueryError> {
+        self.change(values, keep, slots, -1)
     }
 
     fn results(&self, slots: &[u32]) -> Result<ArrayRef, QueryError> {

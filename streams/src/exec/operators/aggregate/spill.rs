@@ -36,7 +36,9 @@ impl Aggregator {
         table: ColdTable,
         budget: &Arc<MemoryBudget>,
     ) -> Result<bool, QueryError> {
-        if self.plan.window.is_some() || self.plan.groups.is_empty() {
+        // The lines of a group's values are not found by its key alone: they stay in memory.
+        let keeps_values = self.accumulators.iter_mut().any(|accumulator| accumulator.multiset().is_some());
+        if keeps_values || self.plan.window.is_some() || self.plan.groups.is_empty() {
             return Ok(false);
         }
         let is_complete = table.is_empty()?;
@@ -71,9 +73,13 @@ impl Aggregator {
                 state_key(nodes, columns, row, &mut key);
                 if let Some(value) = spill.table.get(&key)? {
                     let mut from = Reader::new(&value)?;
+                    if self.plan.retracts {
+                        self.groups[*slot as usize].rows = from.integer()?;
+                    }
                     self.accumulators.iter_mut().try_for_each(|each| each.read(*slot, &mut from))?;
                     from.end()?;
                     self.groups[*slot as usize].is_written = true;
+                    self.groups[*slot as usize].is_given = true;
                     value_bytes = value.len();
                 }
             }
