@@ -149,7 +149,8 @@ impl Shared {
         self.partitions.read().values().cloned().collect()
     }
 
-    /// Writes the log starts that the first segments do not tell.
+    /// Writes where logs start. Where a first segment tells the same it is written too: until the folder is flushed, a
+    /// power cut may bring older segments back.
     pub(super) fn store_log_starts(&self) -> Result<(), DiskError> {
         let _one_writer = self.checkpoints.lock();
         let mut starts: Vec<_> = self
@@ -158,7 +159,7 @@ impl Shared {
             .filter_map(|partition| {
                 let inner = partition.inner.lock();
                 let start = inner.state.log_start_offset;
-                (start > inner.log.base_offset()).then(|| (partition.name.to_string(), start))
+                (start > 0).then(|| (partition.name.to_string(), start))
             })
             .collect();
         starts.sort_unstable();

@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod read;
 mod retention;
+mod transaction_crash;
 mod transactions;
 
 use std::path::Path;

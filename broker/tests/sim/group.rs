@@ -16,7 +16,7 @@ pub const GROUP: &str = "g";
 pub const TOPIC: &str = "t";
 pub const PARTITIONS: i32 = 12;
 const CLIENTS: usize = 5;
-const STEPS: usize = 600;
+const STEPS: usize = 250;
 
 /// Everything outside the clients.
 pub struct World {

@@ -7,10 +7,13 @@ mod random;
 mod transaction;
 mod transaction_client;
 
+use std::fmt::{Debug, Write};
+use std::hash::{DefaultHasher, Hasher};
+
 use millstream_broker::coordinator::LogRecord;
 use random::Random;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 2_000;
 
 #[test]
 fn groups_keep_their_promises() {
@@ -64,30 +67,37 @@ impl Drop for TellOnPanic {
     }
 }
 
-/// A hash of everything that happened, in order (FNV-1a).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Trace(u64);
+/// A hash of everything that happened, in order.
+#[derive(Debug, Clone)]
+struct Trace(DefaultHasher);
 
 impl Trace {
     fn new() -> Trace {
-        Trace(0xcbf2_9ce4_8422_2325)
+        Trace(DefaultHasher::new())
     }
 
-    fn note(&mut self, event: &impl std::fmt::Debug) {
-        self.mix(format!("{event:?}").as_bytes());
+    fn note(&mut self, event: &impl Debug) {
+        write!(self, "{event:?}").expect("hashing does not fail");
     }
 
     fn note_records(&mut self, append: u64, records: &[LogRecord]) {
-        self.mix(&append.to_be_bytes());
+        self.0.write_u64(append);
         for record in records {
-            self.mix(&record.key);
-            self.mix(record.value.as_deref().unwrap_or_default());
+            self.0.write(&record.key);
+            self.0.write(record.value.as_deref().unwrap_or_default());
         }
     }
+}
 
-    fn mix(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+impl Write for Trace {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl PartialEq for Trace {
+    fn eq(&self, other: &Trace) -> bool {
+        self.0.finish() == other.0.finish()
     }
 }

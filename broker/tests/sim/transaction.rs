@@ -16,7 +16,7 @@ use super::{Random, Trace};
 
 pub const PARTITIONS: usize = 3;
 const IDS: usize = 2;
-const STEPS: usize = 900;
+const STEPS: usize = 300;
 
 /// One transaction of one instance, however its records were numbered.
 pub type Tag = (usize, usize);

@@ -11,20 +11,27 @@ use crate::log::{AppendError, Durability, FlushPolicy};
 use crate::partition::append::Origin;
 use crate::testing::disk::Random;
 
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 2_000;
 const ROUNDS: usize = 5;
 const PRODUCERS: i64 = 3;
 
 #[test]
 fn what_was_acknowledged_survives_every_crash() {
-    let seeds = match std::env::var("MILLSTREAM_SEED").ok().and_then(|seed| seed.parse().ok()) {
+    each_seed("what_was_acknowledged_survives_every_crash", |seed| {
+        World::new(seed).run();
+    });
+}
+
+/// Runs one seed if the environment names it, otherwise as many as it asks for.
+pub fn each_seed(test: &str, run: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("MILLSTREAM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..SEEDS,
+        None => 0..number("MILLSTREAM_SEEDS").unwrap_or(SEEDS),
     };
     for seed in seeds {
-        let run = std::panic::catch_unwind(|| World::new(seed).run());
-        if let Err(panic) = run {
-            eprintln!("replay with MILLSTREAM_SEED={seed}");
+        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
+            eprintln!("replay: MILLSTREAM_SEED={seed} cargo test -p millstream-broker --lib {test}");
             std::panic::resume_unwind(panic);
         }
     }
@@ -116,6 +123,11 @@ impl World {
                 true
             }
             18 => self.delete_records(partition),
+            // From here on the folder is poisoned: nothing more is taken in or acknowledged.
+            _ if self.random.below(8) == 0 => {
+                self.house.disk.fail_next_flush();
+                true
+            }
             _ => {
                 self.house.pass_ms(self.random.below(1000) as i64);
                 true
