@@ -1,6 +1,7 @@
 //! What a component may dial: nothing, unless it is granted.
 
 use std::fs;
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -44,6 +45,21 @@ fn only_granted_addresses_are_dialled() {
     let address = listener.local_addr().unwrap().to_string();
     let told = run(&RUN, &address, "{ net: [\"127.0.0.1:1\", \"nowhere.invalid:*\"] }");
     assert_eq!(told.code, Some(1), "{told:?}");
+    let expected = format!(
+        "plugin dialling (pipeline dial, node in), transforming: dialled {address}, which it is not granted"
+    );
+    assert!(told.stderr.contains(&expected), "{told:?}");
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "somebody came through");
+    listener.set_nonblocking(false).unwrap();
+    for grant in [address.clone(), address.replace("127.0.0.1", "localhost"), "localhost:*".to_owned()] {
+        let listener = listener.try_clone().unwrap();
+        let hello = std::thread::spawn(move || {
+            let mut said = String::new();
+            listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
+            said
+        });
+        run(&RUN, &address, &format!("{{ net: [\"{grant}\"] }}")).succeeded();
+        assert_eq!(hello.join().unwrap(), "hello");
+    }
 }

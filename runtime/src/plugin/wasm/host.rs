@@ -153,7 +153,8 @@ pub fn wasi(grants: &Grants, guest: &Guests) -> wasmtime::Result<WasiCtx> {
     }
     if grants.has(&Grant::Net) {
         let (granted, denied): (Arc<[String]>, _) = (grants.net.clone().into(), guest.denied.clone());
-        builder.allow_ip_name_lookup(true);
+        // Each is off unless it is said; the addresses are held against the grants below.
+        builder.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
         builder.socket_addr_check(move |address, usage| {
             Box::pin(may_use(Arc::clone(&granted), address, usage, denied.clone()))
         });

@@ -95,13 +95,14 @@ impl Transform for ComponentTransform {
                     if !fault.may_be_the_records() || faults > FAULTS_PER_BATCH {
                         return Err(self.maker.origin.error("transforming", &fault));
                     }
-                    tracing::warn!(
-                        rows = to - from,
-                        "{}",
-                        self.maker.origin.describe("transforming", &fault)
-                    );
+                    let told = self.maker.origin.describe("transforming", &fault);
+                    // Once aloud: the search for the record that is to blame says the same again and again.
+                    match faults {
+                        1 => tracing::warn!(rows = to - from, "{told}"),
+                        _ => tracing::debug!(rows = to - from, "{told}"),
+                    }
                     match to - from {
-                        1 => answers.push_rejection(from, self.maker.origin.describe("transforming", &fault)),
+                        1 => answers.push_rejection(from, told),
                         rows => pieces.extend([(from + rows / 2, to), (from, from + rows / 2)]),
                     }
                 }
