@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help differential run test fmt clippy servers rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
+.PHONY: plugin-examples help differential run test fmt clippy servers rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -21,7 +21,7 @@ release: ## the binary, optimised
 run: build ## the earthquakes example: file -> topic -> SQL -> files
 	$(TARGET)/debug/millstream run examples/earthquakes/pipeline.yaml --until-done
 
-test: fmt clippy rust-test compat-clients ## everything, installing what it needs
+test: fmt clippy rust-test compat-clients plugin-examples ## everything, installing what it needs
 
 fmt:
 	cargo fmt --all --check
@@ -57,6 +57,9 @@ compat: test-binary tools ## Kafka's own Java tools, clients, Streams and Connec
 SEEDS ?= 20000
 simulate: ## the seeded simulations, more of them: make simulate SEEDS=100000
 	MILLSTREAM_SEEDS=$(SEEDS) cargo test --locked -p millstream-broker --lib --test main -- sim:: crash
+
+plugin-examples: test-binary ## the example plugins in Rust, Python and JavaScript, from `plugin new` to a pipeline that ran
+	runtime/tests/plugins/examples $(TARGET)/debug/millstream "$${MILLSTREAM_GUESTS:-$(CACHE)/guests}"
 
 test-kafka: build ## the earthquakes example on a real Apache Kafka, same files
 	runtime/tests/kafka/run $(CACHE) $(TARGET)/debug/millstream

@@ -25,6 +25,13 @@ pub fn millstream(directory: &Path, arguments: &[&str]) -> Finished {
     Finished::of(&output.expect("the binary starts"))
 }
 
+/// The same with some variables set.
+pub fn millstream_with(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let mut command = command(directory, arguments);
+    let output = command.envs(variables.iter().copied()).stdin(Stdio::null()).output();
+    Finished::of(&output.expect("the binary starts"))
+}
+
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
     command.args(arguments).current_dir(directory);

@@ -1,9 +1,12 @@
 //! Components in pipelines: built from source, run, and stopped when they misbehave.
 
 mod commands;
+mod downloads;
+mod grants;
 mod hostile;
 mod network;
 mod pipelines;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
