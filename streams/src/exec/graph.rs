@@ -131,9 +131,11 @@ impl Dataflow {
         // Mail waits here until its node's level comes.
         let mut waiting: Vec<Mail> = Vec::new();
         for level in 0..self.levels {
-            let (due, later): (Vec<Mail>, Vec<Mail>) =
+            let (mut due, later): (Vec<Mail>, Vec<Mail>) =
                 waiting.into_iter().partition(|mail| self.layout.levels[mail.node] == level);
             waiting = later;
+            // Facts of this round see the table as this round leaves it.
+            due.sort_by_key(|mail| self.layout.looked_up[mail.node] != Some(mail.input));
             for mail in due {
                 jobs[mail.worker].mail.push(mail);
             }
@@ -267,7 +269,20 @@ fn layout(plan: Arc<QueryPlan>, workers: usize) -> Layout {
             _ => {}
         }
     }
-    Layout { levels: plan.graph.levels(), consumers, outputs, readers, workers, plan: plan.clone() }
+    let looked_up = nodes.iter().map(|node| match &node.step {
+        Step::Join(join) => join.looked_up(),
+        _ => None,
+    });
+    let looked_up = looked_up.collect();
+    Layout {
+        levels: plan.graph.levels(),
+        consumers,
+        outputs,
+        readers,
+        looked_up,
+        workers,
+        plan: plan.clone(),
+    }
 }
 
 /// A step gave rows for a watermark that it had before the start.

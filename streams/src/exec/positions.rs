@@ -18,6 +18,8 @@ pub(crate) struct Positions {
 }
 
 struct InputPosition {
+    /// What was there when the task started.
+    start_end_offset: i64,
     /// Of the next record to process.
     offset: i64,
     end_offset: i64,
@@ -59,7 +61,11 @@ impl Positions {
                 watermarks.push(watermark_us);
                 *closed = (*closed).max(closed_us);
             }
-            let position = InputPosition { offset: partition.offset, end_offset: partition.end_offset };
+            let position = InputPosition {
+                start_end_offset: partition.end_offset,
+                offset: partition.offset,
+                end_offset: partition.end_offset,
+            };
             inputs[partition.input].push(position);
         }
         let sources = order.into_iter().map(|(node, input)| {
@@ -138,6 +144,21 @@ impl Positions {
         for source in &mut self.sources {
             source.time.finish(last_end_us);
         }
+    }
+
+    /// Inputs that wait until tables that rows are looked up in have been read as far as they went at the start.
+    pub fn held(&self, looked_up: &[NodeId]) -> Vec<usize> {
+        let is_table = |input: usize| {
+            let mut readers = self.sources.iter().filter(|source| source.input == input).peekable();
+            readers.peek().is_some() && readers.all(|source| looked_up.contains(&source.node))
+        };
+        let is_behind = |input: &usize| {
+            let partitions = self.inputs.get(*input).into_iter().flatten();
+            partitions.into_iter().any(|position| position.offset < position.start_end_offset)
+        };
+        let (tables, facts): (Vec<usize>, Vec<usize>) =
+            (0..self.inputs.len()).partition(|input| is_table(*input));
+        if tables.iter().any(is_behind) { facts } else { Vec::new() }
     }
 
     pub fn lag_records(&self) -> i64 {

@@ -80,6 +80,10 @@ pub(crate) struct Task<'a> {
     commit_due: Option<Instant>,
     rows_since_commit: u64,
     finished: u64,
+    /// Tables that rows are looked up in.
+    looked_up: Vec<NodeId>,
+    /// Inputs that wait for them.
+    held: Vec<usize>,
 }
 
 /// Runs until told to stop. `finished` takes the number of the last [`Finish`] that is committed.
@@ -159,6 +163,8 @@ impl<'a> Task<'a> {
             commit_due: None,
             rows_since_commit: 0,
             finished: 0,
+            looked_up: plan.graph.looked_up(),
+            held: Vec::new(),
         };
         task.report();
         Ok(task)
@@ -170,6 +176,11 @@ impl<'a> Task<'a> {
             Some(due) => due.saturating_duration_since(Instant::now()).min(LOOK_UP),
             None => LOOK_UP,
         };
+        let held = self.positions.held(&self.looked_up);
+        if held != self.held {
+            self.link.hold(&held);
+            self.held = held;
+        }
         if let Some(piece) = self.link.poll(wait).await? {
             let pieces = self.gather(piece).await?;
             self.process(pieces).await?;

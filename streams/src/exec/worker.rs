@@ -30,6 +30,8 @@ pub(crate) struct Layout {
     pub consumers: Vec<Vec<(NodeId, usize)>>,
     /// By node: the place of a sink's topic among the query's outputs.
     pub outputs: Vec<Option<usize>>,
+    /// By node: the input whose rows are a table that the other's rows are looked up in.
+    pub looked_up: Vec<Option<usize>>,
     /// Sources by the place of their topic among the query's inputs.
     pub readers: Vec<Vec<NodeId>>,
 }

@@ -130,13 +130,23 @@ impl Analysis<'_> {
 
     fn project(&mut self, projection: &Projection) -> Result<NodeId, Finding> {
         let input = self.walk(&projection.input)?;
-        let schema = projection.input.schema();
-        let expressions = projection.expr.iter().map(|expression| self.compile(expression, schema));
-        let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
+        self.project_node(input, &projection.expr, projection.input.schema(), &projection.schema)
+    }
+
+    /// Adds the step that gives these expressions over what a node gives.
+    pub fn project_node(
+        &mut self,
+        input: NodeId,
+        expressions: &[Expr],
+        schema: &DFSchemaRef,
+        result: &DFSchemaRef,
+    ) -> Result<NodeId, Finding> {
+        let compiled = expressions.iter().map(|expression| self.compile(expression, schema));
+        let compiled = compiled.collect::<Result<Vec<_>, _>>()?;
         let places: Vec<Option<usize>> =
-            projection.expr.iter().map(|expression| place(expression, schema)).collect();
-        let edge = self.edge(input).projected(projection.schema.inner().clone(), &places);
-        Ok(self.graph.add(Step::Project(expressions), vec![stay(input)], edge))
+            expressions.iter().map(|expression| place(expression, schema)).collect();
+        let edge = self.edge(input).projected(result.inner().clone(), &places);
+        Ok(self.graph.add(Step::Project(compiled), vec![stay(input)], edge))
     }
 
     fn scan(&mut self, scan: &TableScan) -> Result<NodeId, Finding> {

@@ -5,13 +5,15 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchemaRef, DataFusionError, Result};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchemaRef, DataFusionError, Result, TableReference};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{Expr, Extension, Join, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::sql::sqlparser::ast::{self, FunctionArgExpr, TableFactor};
 
+use super::context::RelationSource;
 use super::window::table;
 use crate::sql::parse::AS_OF;
 
@@ -90,6 +92,49 @@ impl RelationPlanner for VersionPlanner {
         let node = Arc::new(VersionNode { input, relation, column });
         let plan = LogicalPlan::Extension(Extension { node });
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
+    }
+}
+
+/// Says in the condition of every join with versions what is so anyway: a row does not count before its time. So both times
+/// are read wherever they are needed, selected or not.
+pub(super) fn compare_times(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let compared = plan.transform_up(|plan| {
+        let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+        let Some((as_of, since)) = times(&join) else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
+        let condition = Expr::Column(as_of).gt_eq(Expr::Column(since));
+        join.filter = Some(match join.filter.take() {
+            Some(filter) => filter.and(condition),
+            None => condition,
+        });
+        Ok(Transformed::yes(LogicalPlan::Join(join)))
+    })?;
+    Ok(compared.data)
+}
+
+/// The time of the left rows, and the column of the right ones that says since when they count.
+fn times(join: &Join) -> Option<(Column, Column)> {
+    let version = version_of(&join.right)?;
+    let LogicalPlan::TableScan(scan) = &version.input else { return None };
+    let relation = &scan.source.downcast_ref::<RelationSource>()?.relation;
+    let since = relation.watermark.as_ref()?.column.as_str();
+    let find = |schema: &DFSchemaRef, relation: Option<&str>, column: &str| {
+        let of_relation = |found: &Column| {
+            let name = found.relation.as_ref().map(TableReference::table);
+            found.name == column && relation.is_none_or(|relation| name == Some(relation))
+        };
+        schema.columns().into_iter().find(of_relation)
+    };
+    Some((
+        find(join.left.schema(), version.relation.as_deref(), &version.column)?,
+        find(join.right.schema(), None, since)?,
+    ))
+}
+
+fn version_of(plan: &LogicalPlan) -> Option<&VersionNode> {
+    match plan {
+        LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<VersionNode>(),
+        LogicalPlan::SubqueryAlias(alias) => version_of(&alias.input),
+        _ => None,
     }
 }
 

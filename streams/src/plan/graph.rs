@@ -263,6 +263,24 @@ impl Graph {
         self.nodes.iter().flat_map(|taker| &taker.inputs).filter(|input| input.node == node).count()
     }
 
+    /// Sources of tables that rows are looked up in: what is there at a start is read before anything else.
+    pub fn looked_up(&self) -> Vec<NodeId> {
+        let tables = self.nodes.iter().filter_map(|node| match &node.step {
+            Step::Join(plan) => {
+                plan.looked_up().and_then(|input| node.inputs.get(input)).map(|input| input.node)
+            }
+            _ => None,
+        });
+        let tables: Vec<NodeId> = tables.collect();
+        let feeds = |source: &NodeId| tables.iter().any(|table| self.feeds(*source, *table));
+        self.sources().map(|(source, _)| source).filter(feeds).collect()
+    }
+
+    fn feeds(&self, source: NodeId, node: NodeId) -> bool {
+        let inputs = self.nodes.get(node).map_or(&[][..], |node| &node.inputs);
+        source == node || inputs.iter().any(|input| self.feeds(source, input.node))
+    }
+
     /// Whether a node's inputs, or anything that feeds them, is such a step.
     pub fn any_before(&self, node: NodeId, found: &dyn Fn(&Step) -> bool) -> bool {
         self.nodes.get(node).is_some_and(|node| {

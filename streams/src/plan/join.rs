@@ -4,9 +4,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
-use datafusion::common::{DFSchema, DFSchemaRef, JoinType, NullEquality};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{
+    Column, DFSchema, DFSchemaRef, DataFusionError, JoinType, NullEquality, TableReference,
+};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator, Projection, SubqueryAlias,
+};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::analyze::{Analysis, place};
@@ -35,19 +40,23 @@ pub(super) struct Written {
 
 impl Analysis<'_> {
     pub fn join(&mut self, join: &Join) -> Result<NodeId, Finding> {
+        if let Some(right) = VersionedSide::of(&join.right).map_err(|error| self.trouble(&error))? {
+            return self.join_versions(join, &right);
+        }
+        self.join_sides(join, Vec::new(), None)
+    }
+
+    fn join_sides(
+        &mut self,
+        join: &Join,
+        asked: Vec<Expr>,
+        version: Option<&VersionNode>,
+    ) -> Result<NodeId, Finding> {
         let left = self.walk(&join.left)?;
-        // What is asked of the version that is found is not asked of those that are looked through.
-        let (right_plan, asked) = match join.right.as_ref() {
-            LogicalPlan::Filter(filter) if version_node(&filter.input).is_some() => {
-                (filter.input.as_ref(), Some(filter.predicate.clone()))
-            }
-            other => (other, None),
-        };
-        let version = version_node(right_plan);
         self.may_read_versions = version.is_some();
-        let right = self.walk(right_plan)?;
-        let mut written = self.read_join(join, right_plan, [left, right])?;
-        written.rest.extend(asked.map(split_conjunction_owned).unwrap_or_default());
+        let right = self.walk(&join.right)?;
+        let mut written = self.read_join(join, [left, right])?;
+        written.rest.extend(asked);
         let modes = written.nodes.map(|node| self.edge(node).mode);
         let method = match (version, modes) {
             (Some(version), _) => self.versioned(&mut written, version)?,
@@ -62,13 +71,36 @@ impl Analysis<'_> {
         self.add_join(written, method, join.schema.inner().clone())
     }
 
+    /// Versions are told apart by all that the query selects or asks of them.
+    fn join_versions(&mut self, join: &Join, right: &VersionedSide<'_>) -> Result<NodeId, Finding> {
+        let trouble = |error| self.trouble(&error);
+        let selected = join.right.schema().columns();
+        let wanted = right.whole.schema().columns().into_iter().filter(|column| {
+            selected.contains(column) || right.asked.iter().any(|asked| asked.column_refs().contains(column))
+        });
+        let kept = Projection::try_new(wanted.map(Expr::Column).collect(), Arc::new(right.whole.clone()));
+        let kept = Arc::new(LogicalPlan::Projection(kept.map_err(trouble)?));
+        let wide = Join::try_new(
+            join.left.clone(),
+            kept,
+            join.on.clone(),
+            join.filter.clone(),
+            join.join_type,
+            join.join_constraint,
+            join.null_equality,
+            join.null_aware,
+        );
+        let wide = wide.map_err(trouble)?;
+        let node = self.join_sides(&wide, right.asked.clone(), Some(right.version))?;
+        if wide.schema == join.schema {
+            return Ok(node);
+        }
+        let columns = join.schema.columns().into_iter().map(Expr::Column);
+        self.project_node(node, &columns.collect::<Vec<_>>(), &wide.schema, &join.schema)
+    }
+
     /// The condition cut into equal keys and the rest; a semi or anti join's kept side is the left one.
-    fn read_join(
-        &self,
-        join: &Join,
-        right: &LogicalPlan,
-        mut nodes: [NodeId; 2],
-    ) -> Result<Written, Finding> {
+    fn read_join(&self, join: &Join, mut nodes: [NodeId; 2]) -> Result<Written, Finding> {
         let (kind, swapped) = match join.join_type {
             JoinType::Inner => (JoinKind::Inner, false),
             JoinType::Left => (JoinKind::Left, false),
@@ -90,7 +122,7 @@ impl Analysis<'_> {
                 .hint("write NOT EXISTS (SELECT … WHERE a = b)"));
         }
         let mut rest = join.filter.clone().map(split_conjunction_owned).unwrap_or_default();
-        let mut schemas = [join.left.schema().clone(), right.schema().clone()];
+        let mut schemas = [join.left.schema().clone(), join.right.schema().clone()];
         let mut keys: Vec<(Expr, Expr)> = join.on.clone();
         if swapped {
             schemas.reverse();
@@ -451,11 +483,55 @@ impl Written {
     }
 }
 
-/// The node that says which version of the right side is meant, below what only renames.
-fn version_node(plan: &LogicalPlan) -> Option<&VersionNode> {
-    match plan {
-        LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<VersionNode>(),
-        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Projection(_) => version_node(plan.inputs().first()?),
-        _ => None,
+/// The right side of a join that asks for versions of a table, below what the query selects and asks of it: what is asked
+/// of the version that is found is not asked of those that are looked through.
+struct VersionedSide<'a> {
+    version: &'a VersionNode,
+    /// Every column of the table.
+    whole: LogicalPlan,
+    asked: Vec<Expr>,
+}
+
+impl<'a> VersionedSide<'a> {
+    fn of(plan: &'a LogicalPlan) -> Result<Option<VersionedSide<'a>>, DataFusionError> {
+        let is_column = |expression: &Expr| matches!(expression, Expr::Column(_));
+        match plan {
+            LogicalPlan::Projection(projection) if projection.expr.iter().all(is_column) => {
+                VersionedSide::of(&projection.input)
+            }
+            LogicalPlan::Filter(filter) => {
+                let Some(mut found) = VersionedSide::of(&filter.input)? else { return Ok(None) };
+                found.asked.extend(split_conjunction_owned(filter.predicate.clone()));
+                Ok(Some(found))
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                let Some(found) = VersionedSide::of(&alias.input)? else { return Ok(None) };
+                found.renamed(&alias.alias).map(Some)
+            }
+            LogicalPlan::Extension(extension) => {
+                let version = extension.node.as_any().downcast_ref::<VersionNode>();
+                let found =
+                    version.map(|version| VersionedSide { version, whole: plan.clone(), asked: Vec::new() });
+                Ok(found)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The same under another name.
+    fn renamed(self, name: &TableReference) -> Result<VersionedSide<'a>, DataFusionError> {
+        let renamed = |expression: Expr| match expression {
+            Expr::Column(column) => {
+                Ok(Transformed::yes(Expr::Column(Column::new(Some(name.clone()), column.name))))
+            }
+            other => Ok(Transformed::no(other)),
+        };
+        let asked = self.asked.into_iter().map(|asked| asked.transform(renamed).map(|found| found.data));
+        let whole = SubqueryAlias::try_new(Arc::new(self.whole), name.clone())?;
+        Ok(VersionedSide {
+            version: self.version,
+            asked: asked.collect::<Result<_, _>>()?,
+            whole: LogicalPlan::SubqueryAlias(whole),
+        })
     }
 }

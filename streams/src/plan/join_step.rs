@@ -44,6 +44,16 @@ pub(crate) enum JoinKind {
     Anti,
 }
 
+impl JoinPlan {
+    /// The input that is a table whose rows are looked up as they are.
+    pub fn looked_up(&self) -> Option<usize> {
+        match self.method {
+            JoinMethod::Lookup { table } => Some(table),
+            _ => None,
+        }
+    }
+}
+
 impl JoinKind {
     pub fn gives_pairs(self) -> bool {
         !matches!(self, JoinKind::Semi | JoinKind::Anti)

@@ -21,7 +21,7 @@ use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
 use super::context::{PlanningContext, RelationSource};
-use super::{trouble, window};
+use super::{as_of, trouble, window};
 use crate::diagnostic::{Finding, Position};
 use crate::sql::catalog::{Catalog, METADATA_COLUMNS, Relation};
 use crate::sql::parse::{Name, Select, WindowClause, WindowClauseKind};
@@ -78,6 +78,7 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
         .planner()
         .sql_statement_to_plan(ast::Statement::Query(Box::new(query)))
         .and_then(distinct_as_groups)
+        .and_then(as_of::compare_times)
         .map_err(|error| trouble::finding(&error, catalog, select.at, &select.words))
 }
 

@@ -189,6 +189,15 @@ impl Link for ClusterLink {
         }))
     }
 
+    fn hold(&mut self, held: &[usize]) {
+        let is_held = |place: &TopicPartition| {
+            held.iter().any(|input| self.inputs.get(*input).is_some_and(|topic| *topic == *place.topic))
+        };
+        let (paused, resumed): (Vec<_>, Vec<_>) = self.consumer.assignment().into_iter().partition(is_held);
+        self.consumer.pause(&paused);
+        self.consumer.resume(&resumed);
+    }
+
     async fn write(&mut self, output: usize, rows: &OutputRows, keyless: i32) -> Result<(), QueryError> {
         let topic = self.plan.output_topics().get(output).copied().unwrap_or_default().to_owned();
         let opened = self.opened()?;

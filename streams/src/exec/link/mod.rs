@@ -36,6 +36,9 @@ pub(crate) trait Link: Send {
     /// The next records of any partition, in offset order within each; `None` if there were none for `wait`.
     async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError>;
 
+    /// From now on gives nothing of these inputs, and of the others what there is.
+    fn hold(&mut self, held: &[usize]);
+
     /// Adds records to the transaction, for one of the query's output topics. Rows without a key go to the partition that
     /// `keyless` stands for.
     async fn write(&mut self, output: usize, rows: &OutputRows, keyless: i32) -> Result<(), QueryError>;

@@ -97,13 +97,23 @@ pub struct ModelLink {
     epoch: u64,
     /// Topic and place among the inputs, partition, next offset.
     reading: Vec<(usize, String, i32, i64)>,
+    held: Vec<usize>,
     written: Vec<(usize, Record)>,
 }
 
 impl ModelLink {
     pub fn new(model: Arc<Mutex<Model>>, plan: Arc<QueryPlan>, disturbance: Disturbance) -> ModelLink {
         let random = disturbance.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        ModelLink { model, plan, disturbance, random, epoch: 0, reading: Vec::new(), written: Vec::new() }
+        ModelLink {
+            model,
+            plan,
+            disturbance,
+            random,
+            epoch: 0,
+            reading: Vec::new(),
+            held: Vec::new(),
+            written: Vec::new(),
+        }
     }
 
     fn next_random(&mut self, below: usize) -> usize {
@@ -128,6 +138,9 @@ impl ModelLink {
     fn cut(&mut self, place: usize) -> Option<Piece> {
         let length = if self.disturbance.seed == 0 { usize::MAX } else { 1 + self.next_random(3) };
         let (input, topic, partition, offset) = self.reading[place].clone();
+        if self.held.contains(&input) {
+            return None;
+        }
         let model = self.model.lock().expect("the model is not poisoned");
         let records = &model.topics[&(topic, partition)];
         let rest = &records[offset as usize..];
@@ -206,6 +219,10 @@ impl Link for ModelLink {
             }
         }
         Ok(None)
+    }
+
+    fn hold(&mut self, held: &[usize]) {
+        self.held = held.to_vec();
     }
 
     async fn write(&mut self, output: usize, rows: &OutputRows, _keyless: i32) -> Result<(), QueryError> {
