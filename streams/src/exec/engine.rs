@@ -301,6 +301,10 @@ fn relation_topic(config: &EngineConfig, relation: &Relation, partitions: Option
         topic = topic.config("retention.ms", retention_ms.to_string());
     }
     match relation.mode {
+        // Rows that are to go some day, like those of old windows, go by their age too.
+        ChangeMode::Upsert if relation.settings.retention_ms.is_some_and(|length_ms| length_ms >= 0) => {
+            topic.config("cleanup.policy", "compact,delete")
+        }
         ChangeMode::Upsert => topic.config("cleanup.policy", "compact"),
         ChangeMode::Append => topic,
     }

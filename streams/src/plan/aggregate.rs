@@ -13,15 +13,76 @@ use super::analyze::{Analysis, place};
 use super::graph::{Edge, EdgeKey, EdgeMode, EdgeTime, Exchange, Input, KeyPart, NodeId, Step, WindowColumn};
 use super::stage::{AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow};
 use super::window::WINDOW_START;
+use super::window_size::{WindowShape, WindowSize};
 use crate::diagnostic::Finding;
 use crate::exec::Moment;
 use crate::sql::catalog::RelationWatermark;
 use crate::sql::parse::Emit;
 use crate::state::encoding;
 
+type Groups = Vec<(Arc<dyn PhysicalExpr>, Arc<Field>)>;
+
 impl Analysis<'_> {
     pub fn aggregate(&mut self, aggregate: &Aggregate) -> Result<NodeId, Finding> {
         let node = self.walk(&aggregate.input)?;
+        let input = aggregate.input.schema();
+        let (groups, places) = self.groups(aggregate)?;
+        let windows = self.group_windows(node, &places);
+        let session = self.session_groups(node, &windows, &groups, &places)?;
+        let last = windows.iter().find(|window| window.is_end).or(windows.first());
+        if last.is_some_and(|window| !window.is_end && !window.size.is_told_by_start()) {
+            return Err(self
+                .refuse("cumulative windows of one start are told apart by their end")
+                .hint("add window_end to GROUP BY"));
+        }
+        let window = last.map(|window| AggregateWindow {
+            group: window.column,
+            is_end: window.is_end,
+            size: window.size,
+        });
+        let emit = self.emit(node, window.is_some())?;
+        let mut calls = Vec::new();
+        for (index, expression) in aggregate.aggr_expr.iter().enumerate() {
+            let output = aggregate.schema.field(groups.len() + index).data_type().clone();
+            calls.push(self.call(expression, input, output)?);
+        }
+        self.check_bounds_are_known(node, &aggregate.aggr_expr, input)?;
+        let schema = aggregate.schema.inner().clone();
+        let retracts = self.edge(node).mode != EdgeMode::Append;
+        let mode = if emit == Emit::Final { EdgeMode::Append } else { EdgeMode::Changes };
+        let time_of = match session {
+            Some(_) => windows.iter().find(|window| window.is_end),
+            None => windows.first(),
+        };
+        let time = time_of.filter(|_| emit == Emit::Final).map(|window| window_time(window, &schema));
+        let (shared, told) = match &session {
+            Some(session) => (session.keys.clone(), result_windows(&windows)),
+            None => ((0..groups.len()).collect(), windows.clone()),
+        };
+        let edge = Edge {
+            key: Some(group_key(&groups, &windows)),
+            time,
+            mode,
+            windows: told,
+            sessions: None,
+            distribution: Some(shared.clone()),
+            schema: schema.clone(),
+        };
+        let keys = shared.iter().map(|group| groups[*group].0.clone()).collect();
+        let step = Step::Aggregate(Arc::new(AggregatePlan {
+            groups,
+            calls,
+            window,
+            session,
+            emit,
+            retracts,
+            schema,
+        }));
+        Ok(self.graph.add(step, vec![Input { node, exchange: Some(Exchange { keys }) }], edge))
+    }
+
+    /// The groups, and which columns of the input they are.
+    fn groups(&self, aggregate: &Aggregate) -> Result<(Groups, Vec<Option<usize>>), Finding> {
         let input = aggregate.input.schema();
         let mut groups = Vec::new();
         let mut places = Vec::new();
@@ -43,34 +104,7 @@ impl Analysis<'_> {
             groups.push((self.compile(expression, input)?, field));
             places.push(place(expression, input));
         }
-        let windows = self.group_windows(node, &places);
-        let last = windows.iter().find(|window| window.is_end).or(windows.first());
-        let window = last.map(|window| AggregateWindow {
-            group: window.column,
-            is_end: window.is_end,
-            size: window.size,
-        });
-        let emit = self.emit(node, window.is_some())?;
-        let mut calls = Vec::new();
-        for (index, expression) in aggregate.aggr_expr.iter().enumerate() {
-            let output = aggregate.schema.field(groups.len() + index).data_type().clone();
-            calls.push(self.call(expression, input, output)?);
-        }
-        let schema = aggregate.schema.inner().clone();
-        let retracts = self.edge(node).mode != EdgeMode::Append;
-        let mode = if emit == Emit::Final { EdgeMode::Append } else { EdgeMode::Changes };
-        let time = windows.first().filter(|_| emit == Emit::Final).map(|window| window_time(window, &schema));
-        let edge = Edge {
-            key: Some(group_key(&groups, &windows)),
-            time,
-            mode,
-            windows,
-            distribution: Some((0..groups.len()).collect()),
-            schema: schema.clone(),
-        };
-        let keys = groups.iter().map(|(expression, _)| expression.clone()).collect();
-        let step = Step::Aggregate(Arc::new(AggregatePlan { groups, calls, window, emit, retracts, schema }));
-        Ok(self.graph.add(step, vec![Input { node, exchange: Some(Exchange { keys }) }], edge))
+        Ok((groups, places))
     }
 
     /// Which groups say what window a row is in, starts first; `places` are the input's columns of the groups.
@@ -196,10 +230,22 @@ impl Analysis<'_> {
     }
 }
 
+/// The bounds of sessions as a later step knows them: windows that close at their end, whatever their start is.
+fn result_windows(windows: &[WindowColumn]) -> Vec<WindowColumn> {
+    let ends = windows.iter().filter(|window| window.is_end);
+    let closed = |window: &WindowColumn| WindowColumn {
+        size: WindowSize { shape: WindowShape::Fixed, grace_us: 0, ..window.size },
+        ..*window
+    };
+    ends.map(closed).collect()
+}
+
 /// The groups; a window's start and end are one part of the key, since one says the other.
 fn group_key(groups: &[(Arc<dyn PhysicalExpr>, Arc<Field>)], windows: &[WindowColumn]) -> EdgeKey {
-    let bounds: Vec<usize> = windows.iter().map(|window| window.column).collect();
-    let plain = groups.iter().enumerate().filter(|(group, _)| !bounds.contains(group));
+    let tells = |window: &&WindowColumn| window.is_end || window.size.is_told_by_start();
+    let bounds: Vec<usize> = windows.iter().filter(tells).map(|window| window.column).collect();
+    let is_bound = |group: usize| windows.iter().any(|window| window.column == group);
+    let plain = groups.iter().enumerate().filter(|(group, _)| !is_bound(*group));
     let mut parts: Vec<KeyPart> = plain
         .map(|(group, (_, field))| KeyPart { columns: vec![group], name: field.name().clone() })
         .collect();

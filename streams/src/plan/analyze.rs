@@ -112,6 +112,7 @@ impl Analysis<'_> {
             },
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Union(union) => self.union(union),
             other => Err(self.refuse(&format!("{} cannot run on streams yet", node_name(other)))),
         }
     }
@@ -123,6 +124,7 @@ impl Analysis<'_> {
 
     fn filter(&mut self, filter: &Filter) -> Result<NodeId, Finding> {
         let input = self.walk(&filter.input)?;
+        self.check_bounds_are_known(input, [&filter.predicate], filter.input.schema())?;
         let expression = self.compile(&filter.predicate, filter.input.schema())?;
         let edge = self.edge(input).clone();
         Ok(self.graph.add(Step::Filter(expression), vec![stay(input)], edge))
@@ -141,6 +143,8 @@ impl Analysis<'_> {
         schema: &DFSchemaRef,
         result: &DFSchemaRef,
     ) -> Result<NodeId, Finding> {
+        let computed = expressions.iter().filter(|expression| place(expression, schema).is_none());
+        self.check_bounds_are_known(input, computed, schema)?;
         let compiled = expressions.iter().map(|expression| self.compile(expression, schema));
         let compiled = compiled.collect::<Result<Vec<_>, _>>()?;
         let places: Vec<Option<usize>> =
@@ -189,6 +193,7 @@ impl Analysis<'_> {
             key,
             time,
             windows: Vec::new(),
+            sessions: None,
             distribution: None,
         };
         let schema = Arc::new(Schema::new(fields));
@@ -258,13 +263,19 @@ impl Analysis<'_> {
             size: node.size,
         });
         let windows = windows.collect();
+        let sessions = self.partition(input, node)?;
         let plan = WindowPlan { time: expression, size: node.size, behind_us: time.behind_us };
-        let edge = Edge { schema, windows, ..edge };
+        let edge = Edge { schema, windows, sessions, ..edge };
         Ok(self.graph.add(Step::Window(plan), vec![stay(input)], edge))
     }
 
     /// The time of a window is not the column that the watermark is of.
     fn no_event_time(&self, input: NodeId, time: &Expr) -> Finding {
+        if self.graph.any_before(input, &|step| matches!(step, Step::Union)) {
+            return self
+                .refuse(&format!("{time} is not the column of the watermark in every branch of UNION ALL"))
+                .hint("select the columns of event time at the same place in each branch");
+        }
         let relation = self.graph.source_of(input).map(|source| source.relation.clone());
         let name = relation.as_ref().map(|relation| relation.name.clone()).unwrap_or_default();
         match relation.as_ref().and_then(|relation| relation.watermark.as_ref()) {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::explain_join::join;
 use super::graph::{Edge, Node, NodeId, Step, WindowPlan};
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
-use super::{QueryPlan, WindowSize};
+use super::{QueryPlan, WindowShape, WindowSize};
 use crate::sql::catalog::Relation;
 use crate::sql::parse::Emit;
 
@@ -36,6 +36,7 @@ fn step(query: &QueryPlan, node: &Node) -> String {
         }
         Step::Window(WindowPlan { time, size, .. }) => format!("window {} over {time}", window(*size)),
         Step::Aggregate(plan) => aggregate(query, plan),
+        Step::Union => "the rows of all of these".to_owned(),
         Step::Join(plan) => join(query, plan),
         Step::Materialize => format!(
             "compare with the last row of each record key; state grows with the number of rows; changelog topic {}",
@@ -110,6 +111,9 @@ fn aggregate(query: &QueryPlan, plan: &AggregatePlan) -> String {
         Emit::Changes => "as groups change, once per commit",
     };
     let bound = match plan.window {
+        Some(window) if window.size.shape == WindowShape::Session => {
+            "state is bounded by open sessions; rows older than the watermark are late, counted and dropped"
+        }
         Some(_) => "state is bounded by open windows; late rows are counted and dropped",
         None => "state grows with the number of groups",
     };
@@ -140,11 +144,16 @@ fn endpoint(relation: &Relation) -> String {
 }
 
 fn window(size: WindowSize) -> String {
-    let mut text = if size.advance_us == size.size_us {
-        format!("tumble {}", duration(size.size_us))
-    } else {
-        format!("hop {} every {}", duration(size.size_us), duration(size.advance_us))
+    let (length, step) = (duration(size.size_us), duration(size.advance_us));
+    let mut text = match size.shape {
+        WindowShape::Session => format!("sessions that end after {length} without a row"),
+        WindowShape::Cumulative => format!("cumulate up to {length} by {step}"),
+        WindowShape::Fixed if size.advance_us == size.size_us => format!("tumble {length}"),
+        WindowShape::Fixed => format!("hop {length} every {step}"),
     };
+    if size.offset_us > 0 {
+        text.push_str(&format!(" from {}", duration(size.offset_us)));
+    }
     if size.grace_us > 0 {
         text.push_str(&format!(", open {} longer", duration(size.grace_us)));
     }

@@ -10,7 +10,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::join_step::JoinPlan;
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
-use super::window::WindowSize;
+use super::window_size::WindowSize;
 use crate::sql::catalog::RelationWatermark;
 
 /// Number of a node: its place in the graph.
@@ -56,6 +56,8 @@ pub(crate) enum Step {
     Materialize,
     /// Gives what a commit changes, each key (these columns) once.
     Collapse(Vec<usize>),
+    /// The rows of all inputs.
+    Union,
     Sink(SinkPlan),
 }
 
@@ -78,6 +80,9 @@ pub(crate) struct Edge {
     pub time: Option<EdgeTime>,
     /// Columns that say which window a row belongs to.
     pub windows: Vec<WindowColumn>,
+    /// The windows are sessions of one row each, that are not joined yet: the columns their rows are told apart by, if it was
+    /// said; `None` for one that is not there any more.
+    pub sessions: Option<Vec<Option<usize>>>,
     /// Columns whose values decide which worker has the row; absent: the partition it was read from.
     pub distribution: Option<Vec<usize>>,
 }
@@ -181,7 +186,9 @@ impl Edge {
         });
         let distribution =
             self.distribution.as_ref().and_then(|columns| columns.iter().map(|old| find(*old)).collect());
-        Edge { schema, mode: self.mode, key, time, windows: windows.collect(), distribution }
+        let sessions = self.sessions.as_ref();
+        let sessions = sessions.map(|columns| columns.iter().map(|old| old.and_then(find)).collect());
+        Edge { schema, mode: self.mode, key, time, windows: windows.collect(), sessions, distribution }
     }
 
     pub fn name(&self, column: usize) -> &str {
@@ -296,6 +303,7 @@ impl Step {
             | Step::Filter(_)
             | Step::Project(_)
             | Step::Window(_)
+            | Step::Union
             | Step::Collapse(_)
             | Step::Sink(_) => false,
             Step::Aggregate(_) | Step::Join(_) | Step::Materialize => true,

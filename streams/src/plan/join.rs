@@ -57,6 +57,11 @@ impl Analysis<'_> {
         let right = self.walk(&join.right)?;
         let mut written = self.read_join(join, [left, right])?;
         written.rest.extend(asked);
+        if written.nodes.iter().any(|node| self.edge(*node).sessions.is_some()) {
+            return Err(self
+                .refuse("which session a row is in is not known before the session ends")
+                .hint("join first and put SESSION around it: SESSION((SELECT … JOIN …), …)"));
+        }
         let modes = written.nodes.map(|node| self.edge(node).mode);
         let method = match (version, modes) {
             (Some(version), _) => self.versioned(&mut written, version)?,
@@ -204,8 +209,14 @@ impl Analysis<'_> {
         let mut kept = Vec::new();
         for (left, right) in std::mem::take(&mut written.keys) {
             let columns = [place(&left, &schemas[0]), place(&right, &schemas[1])];
-            let bound =
-                |side: usize| windows[side].iter().find(|window| Some(window.column) == columns[side]);
+            let bound = |side: usize| {
+                windows[side].iter().find(|window| {
+                    let tells = window.is_end || window.size.is_told_by_start();
+                    Some(window.column) == columns[side]
+                        && tells
+                        && self.edge(written.nodes[side]).sessions.is_none()
+                })
+            };
             match (bound(0), bound(1)) {
                 (Some(one), Some(other)) if one.is_end == other.is_end && one.size == other.size => {
                     found = found.or(Some((*one, *other)));
@@ -446,6 +457,7 @@ impl Analysis<'_> {
             key: joined.key(),
             time: joined.time(),
             windows: joined.windows(),
+            sessions: None,
             distribution: joined.distribution(),
         }
     }

@@ -85,7 +85,7 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
 /// `SELECT DISTINCT a, b` is a result grouped by a and b: each combination is told once.
 fn distinct_as_groups(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let grouped = plan.transform_up(|plan| match plan {
-        LogicalPlan::Distinct(Distinct::All(input)) if !matches!(*input, LogicalPlan::Union(_)) => {
+        LogicalPlan::Distinct(Distinct::All(input)) => {
             let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
             Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, columns, Vec::new())?)))
         }

@@ -20,9 +20,12 @@ mod logical;
 mod planning;
 mod program;
 mod result;
+mod session;
 mod stage;
 mod trouble;
+mod union;
 mod window;
+mod window_size;
 
 #[cfg(test)]
 mod join_tests;
@@ -42,9 +45,9 @@ pub(crate) use planning::{Entry, EntryState, Planning};
 pub(crate) use program::deeply;
 pub use program::{PlanContext, Program};
 pub(crate) use stage::{
-    AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SinkPlan, SourcePlan,
+    AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SessionGroups, SinkPlan, SourcePlan,
 };
-pub(crate) use window::WindowSize;
+pub(crate) use window_size::{WindowShape, WindowSize};
 
 use crate::sql::catalog::{Catalog, ChangeMode};
 

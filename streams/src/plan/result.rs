@@ -10,7 +10,9 @@ use super::graph::{Edge, EdgeMode, Exchange, Graph, Input, NodeId, Step};
 use super::program::names_in;
 use super::stage::SinkPlan;
 use crate::diagnostic::{Finding, did_you_mean};
-use crate::sql::catalog::{ChangeMode, KeyFormat, Relation, RelationWatermark, ValueColumns, ValueFormat};
+use crate::sql::catalog::{
+    ChangeMode, KeyFormat, Relation, RelationWatermark, TopicSettings, ValueColumns, ValueFormat,
+};
 use crate::sql::ddl::{self, Options};
 use crate::sql::parse::{Emit, Name, RelationKind, Select};
 
@@ -67,6 +69,7 @@ struct ResultShape<'a> {
 impl ResultShape<'_> {
     fn new_relation(&self, kind: RelationKind, name: &Name, options: &Options) -> Result<SinkPlan, Finding> {
         self.check_kind(kind, name)?;
+        self.check_sessions()?;
         let fields = self.edge.schema.fields();
         let schema = Arc::new(Schema::new(fields.iter().map(readable).collect::<Vec<_>>()));
         let key = self.key(kind, name, options)?;
@@ -104,13 +107,14 @@ impl ResultShape<'_> {
             value_columns,
             mode: self.mode(),
             partitions: options.partitions,
-            settings: options.settings.clone(),
+            settings: self.settings(options),
         };
         ddl::check_key_columns(&relation).map_err(|reason| Finding::new(name.at, reason))?;
         Ok(SinkPlan { relation: Arc::new(relation), key, value })
     }
 
     fn existing_relation(&self, relation: Arc<Relation>) -> Result<SinkPlan, Finding> {
+        self.check_sessions()?;
         if self.mode() != ChangeMode::Append {
             return Err(Finding::new(
                 self.select.at,
@@ -119,6 +123,21 @@ impl ResultShape<'_> {
             .hint("write CREATE TABLE … AS SELECT, or EMIT FINAL"));
         }
         Ok(SinkPlan::existing(relation))
+    }
+
+    fn check_sessions(&self) -> Result<(), Finding> {
+        if self.edge.sessions.is_none() {
+            return Ok(());
+        }
+        Err(Finding::new(self.select.at, "which session a row is in is not known before the session ends")
+            .hint("GROUP BY the key, window_start and window_end; array_agg keeps the rows' values"))
+    }
+
+    /// What the topic is created with: `RETENTION` of a window is that of its results.
+    fn settings(&self, options: &Options) -> TopicSettings {
+        let of_window = self.select.window.as_ref().and_then(|window| window.retention_ms);
+        let retention_ms = options.settings.retention_ms.or(of_window);
+        TopicSettings { retention_ms, ..options.settings.clone() }
     }
 
     fn check_kind(&self, kind: RelationKind, name: &Name) -> Result<(), Finding> {

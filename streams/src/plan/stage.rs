@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::window::WindowSize;
+use super::window_size::WindowSize;
 use crate::exec::Moment;
 use crate::sql::catalog::Relation;
 use crate::sql::parse::Emit;
@@ -30,11 +30,23 @@ pub(crate) struct AggregatePlan {
     pub calls: Vec<AggregateCall>,
     /// Absent if the groups are not windows: then state lives as long as the query.
     pub window: Option<AggregateWindow>,
+    /// The windows are sessions.
+    pub session: Option<SessionGroups>,
     pub emit: Emit,
     /// The input takes rows back.
     pub retracts: bool,
     /// Group columns, then one column per call.
     pub schema: SchemaRef,
+}
+
+/// The groups of sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SessionGroups {
+    /// Groups that are not the bounds: rows of one session have the same values.
+    pub keys: Vec<usize>,
+    /// The groups that are the bounds; there is one of them at least.
+    pub start: Option<usize>,
+    pub end: Option<usize>,
 }
 
 /// Which group column says what window a row is in.

@@ -156,6 +156,51 @@ const REFUSALS: &[(&str, &str)] = &[
         "x.sql:1:44: `long` is not a length of time (milliseconds, or for example '7 days', '12 hours', 'forever')",
     ),
     (
+        "CREATE TABLE x AS SELECT window_start, count(*) FROM CUMULATE(quakes, time, INTERVAL '7' MINUTES, INTERVAL '1' HOUR) \
+             GROUP BY window_start, window_end",
+        "x.sql:1:19: the longest cumulative window is not a whole number of steps: write CUMULATE(relation, column, step, \
+             size)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT window_start, count(*) FROM CUMULATE(quakes, time, INTERVAL '1' HOUR, INTERVAL '1' DAY) \
+             GROUP BY window_start",
+        "x.sql:1:19: cumulative windows of one start are told apart by their end (add window_end to GROUP BY)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) FROM SESSION(quakes, time, INTERVAL '1' HOUR) WHERE window_start > time \
+             GROUP BY network, window_start, window_end",
+        "x.sql:1:19: `window_start` of a session is not known before the session ends (GROUP BY window_start, window_end \
+             first, and ask for it in HAVING or around that query)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT * FROM SESSION(quakes, time, INTERVAL '1' HOUR)",
+        "x.sql:1:20: which session a row is in is not known before the session ends (GROUP BY the key, window_start and \
+             window_end; array_agg keeps the rows' values)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) FROM SESSION(TABLE quakes PARTITION BY id, DESCRIPTOR(time), INTERVAL \
+             '1' HOUR) GROUP BY network, window_start, window_end",
+        "x.sql:1:19: sessions are told apart by the columns of PARTITION BY, and the groups are not the same (GROUP BY \
+             those columns, window_start and window_end; group the result again in a second query)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) FROM SESSION(quakes, time) GROUP BY network, window_start",
+        "x.sql:1:19: expected SESSION(relation, column, INTERVAL 'gap'), or SESSION(TABLE relation PARTITION BY key, \
+             DESCRIPTOR(column), INTERVAL 'gap')",
+    ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) FROM quakes WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 1 MINUTE) GROUP BY \
+             network",
+        "x.sql:1:86: RETENTION is shorter than a window takes rows, so results would go before they are final (at least \
+             3600000 MILLISECONDS: the window's length and its GRACE PERIOD)",
+    ),
+    (
+        "CREATE TABLE x AS SELECT window_start, count(*) FROM TUMBLE((SELECT time AS t FROM quakes UNION ALL SELECT \
+             _timestamp FROM quakes), t, INTERVAL '1' DAY) GROUP BY window_start",
+        "x.sql:1:19: t is not the column of the watermark in every branch of UNION ALL (select the columns of event time \
+             at the same place in each branch)",
+    ),
+    (
         "CREATE STREAM s (a TEXT) WITH (delimiter = ';')",
         "x.sql:1:32: `delimiter` is for format 'csv' (add format = 'csv')",
     ),

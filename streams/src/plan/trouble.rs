@@ -106,11 +106,6 @@ fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
             "LIMIT would depend on when rows arrive",
             "leave it out, or filter with WHERE",
         ),
-        LogicalPlan::Union(_) => (
-            &["union"],
-            "UNION is not supported yet",
-            "declare a stream and write one INSERT INTO … SELECT per input",
-        ),
         LogicalPlan::Distinct(_) => (
             &["distinct"],
             "DISTINCT ON keeps one row by an order, which is not supported yet",

@@ -1,7 +1,7 @@
-//! `TUMBLE(relation, column, size)` and `HOP(relation, column, advance, size)` in `FROM`: a logical node that gives
-//! each row its windows as the columns `window_start` and `window_end`.
+//! `TUMBLE`, `HOP`, `CUMULATE` and `SESSION` in `FROM`: a logical node that gives each row its windows as the columns
+//! `window_start` and `window_end`. What the arguments mean is in `window_size`.
 //!
-//! Left out: `CUMULATE` and `SESSION`, which are refused by name.
+//! A session's bounds are known when it ends: until it is grouped, a row has the bounds of a session of its own.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result};
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
@@ -20,41 +20,32 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::context::RelationSource;
+use super::window_size::{Lengths, WindowFunction, WindowShape, WindowSize, interval_us, refuse};
+use crate::sql::parse::PARTITION_BY;
 
 pub(crate) const WINDOW_START: &str = "window_start";
 pub(crate) const WINDOW_END: &str = "window_end";
-
-/// Most windows one row may fall into.
-const MAX_OVERLAP: i64 = 1_000;
-
-/// The windows of a query, all in microseconds and aligned to the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct WindowSize {
-    pub size_us: i64,
-    /// Distance between starts; equals the size of tumbling windows.
-    pub advance_us: i64,
-    /// How long after its end a window still takes rows.
-    pub grace_us: i64,
-}
 
 /// Adds `window_start` and `window_end` to each row; a row of overlapping windows appears once for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WindowNode {
     pub input: LogicalPlan,
     pub time: Expr,
+    /// Columns of `PARTITION BY`.
+    pub partition: Vec<Expr>,
     pub size: WindowSize,
     schema: DFSchemaRef,
 }
 
 impl WindowNode {
-    fn new(input: LogicalPlan, time: Expr, size: WindowSize) -> Result<WindowNode> {
+    fn new(input: LogicalPlan, time: Expr, partition: Vec<Expr>, size: WindowSize) -> Result<WindowNode> {
         let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
         let bounds = [WINDOW_START, WINDOW_END]
             .map(|name| (None, Arc::new(Field::new(name, timestamp.clone(), true))))
             .to_vec();
         let bounds = DFSchema::new_with_metadata(bounds, Default::default())?;
         let schema = Arc::new(input.schema().join(&bounds)?);
-        Ok(WindowNode { input, time, size, schema })
+        Ok(WindowNode { input, time, partition, size, schema })
     }
 }
 
@@ -85,7 +76,7 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        std::iter::once(&self.time).chain(&self.partition).cloned().collect()
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
@@ -97,20 +88,21 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<WindowNode> {
-        let (Some(time), Some(input)) = (expressions.into_iter().next(), inputs.into_iter().next()) else {
-            return Err(DataFusionError::Internal(
-                "a window node has one expression and one input".to_owned(),
-            ));
+        let mut expressions = expressions.into_iter();
+        let (Some(time), Some(input)) = (expressions.next(), inputs.into_iter().next()) else {
+            return Err(DataFusionError::Internal("a window node has a time and one input".to_owned()));
         };
-        WindowNode::new(input, time, self.size)
+        WindowNode::new(input, time, expressions.collect(), self.size)
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let input = self.input.schema();
         let width = input.fields().len();
         let mut needed: Vec<usize> = output_columns.iter().copied().filter(|index| *index < width).collect();
-        for column in self.time.column_refs() {
-            needed.push(input.index_of_column(column).ok()?);
+        for expression in self.expressions() {
+            for column in expression.column_refs() {
+                needed.push(input.index_of_column(column).ok()?);
+            }
         }
         needed.sort_unstable();
         needed.dedup();
@@ -134,18 +126,13 @@ impl RelationPlanner for WindowPlanner {
         let TableFactor::Table { name, alias, args: Some(args), .. } = &relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let function = name.to_string().to_lowercase();
-        match function.as_str() {
-            "tumble" | "hop" => {}
-            "cumulate" | "session" => {
-                return refuse(format!(
-                    "{} windows are not supported yet: use TUMBLE or HOP",
-                    function.to_uppercase()
-                ));
-            }
-            _ => return refuse(format!("no table function `{function}`: TUMBLE and HOP are known")),
-        }
-        let arguments = Arguments::read(&function, &args.args)?;
+        let written = name.to_string();
+        let Some(function) = WindowFunction::of(&written) else {
+            return refuse(format!(
+                "no table function `{written}`: TUMBLE, HOP, CUMULATE and SESSION are known"
+            ));
+        };
+        let arguments = Arguments::read(function, &args.args)?;
         let input = context.plan(arguments.relation)?;
         let time = match arguments.time {
             Some(written) => context.sql_to_expr(written, input.schema())?,
@@ -157,59 +144,96 @@ impl RelationPlanner for WindowPlanner {
                                    milliseconds since 1970)"
             ));
         }
-        let mut lengths = Vec::new();
-        for written in arguments.lengths {
-            lengths.push(microseconds(&context.sql_to_expr(written, input.schema())?)?);
+        let mut partition = Vec::new();
+        for written in arguments.partition {
+            partition.push(context.sql_to_expr(written, input.schema())?);
         }
-        let size = self.size(&function, &lengths)?;
-        let plan = LogicalPlan::Extension(Extension { node: Arc::new(WindowNode::new(input, time, size)?) });
+        let mut lengths = Lengths::default();
+        for (name, written) in arguments.lengths {
+            let planned = context.sql_to_expr(written, input.schema())?;
+            lengths.add(function, name.as_deref(), interval_us(&planned)?)?;
+        }
+        let size = lengths.size(function, self.grace_ms.saturating_mul(1_000))?;
+        if !partition.is_empty() && size.shape != WindowShape::Session {
+            return refuse(format!(
+                "{} windows are the same for all rows: PARTITION BY is for SESSION",
+                function.name()
+            ));
+        }
+        let node = WindowNode::new(input, time, partition, size)?;
+        let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
     }
 }
 
-impl WindowPlanner {
-    fn size(&self, function: &str, lengths: &[i64]) -> Result<WindowSize> {
-        let grace_us = self.grace_ms.saturating_mul(1_000);
-        match (function, lengths) {
-            ("tumble", [size]) => Ok(WindowSize { size_us: *size, advance_us: *size, grace_us }),
-            ("hop", [advance, size]) if advance > size => refuse(
-                "windows that advance by more than their size leave gaps: write HOP(relation, column, advance, size)",
-            ),
-            ("hop", [advance, size]) if size / advance > MAX_OVERLAP => {
-                refuse(format!("each row would be in more than {MAX_OVERLAP} windows: advance by more"))
-            }
-            ("hop", [advance, size]) => Ok(WindowSize { size_us: *size, advance_us: *advance, grace_us }),
-            ("tumble", _) => refuse("expected TUMBLE(relation, column, INTERVAL 'size')"),
-            _ => refuse("expected HOP(relation, column, INTERVAL 'advance', INTERVAL 'size')"),
-        }
-    }
-}
-
+/// What stands between the parentheses of a window function.
 struct Arguments {
     relation: TableFactor,
     time: Option<ast::Expr>,
-    lengths: Vec<ast::Expr>,
+    partition: Vec<ast::Expr>,
+    /// By name where they have one, in their order.
+    lengths: Vec<(Option<String>, ast::Expr)>,
 }
 
 impl Arguments {
-    fn read(function: &str, written: &[FunctionArg]) -> Result<Arguments> {
-        let mut expressions = Vec::new();
-        for argument in written {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => {
-                    expressions.push(expression.clone())
+    fn read(function: WindowFunction, written: &[FunctionArg]) -> Result<Arguments> {
+        let (mut relation, mut time, mut partition, mut lengths) = (None, None, Vec::new(), Vec::new());
+        for (place, argument) in written.iter().enumerate() {
+            let (name, expression) = match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => (None, expression),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expression), .. } => {
+                    (Some(name.value.to_lowercase()), expression)
                 }
-                other => return refuse(format!("{function} does not take `{other}`")),
+                other => return refuse(format!("{} does not take `{other}`", function.name())),
+            };
+            match (name.as_deref(), call(expression)) {
+                (_, Some((PARTITION_BY, columns))) => partition = columns,
+                (None | Some("timecol"), Some(("descriptor", columns))) => match columns.as_slice() {
+                    [column] => time = Some(column.clone()),
+                    _ => return refuse("DESCRIPTOR names one column: that of event time"),
+                },
+                (Some("timecol"), _) => time = Some(expression.clone()),
+                (Some("data"), _) => relation = Some(expression.clone()),
+                (None, _) if place == 0 => relation = Some(expression.clone()),
+                (None, _) if time.is_none() && lengths.is_empty() && !is_interval(expression) => {
+                    time = Some(expression.clone());
+                }
+                _ => lengths.push((name, expression.clone())),
             }
         }
-        let mut expressions = expressions.into_iter().peekable();
-        let relation = match expressions.next() {
-            Some(ast::Expr::Identifier(name)) => ObjectName(vec![ObjectNamePart::Identifier(name)]),
-            _ => return refuse(format!("the first argument of {function} is the name of a stream or table")),
+        let relation = match relation {
+            Some(ast::Expr::Identifier(name)) => table(ObjectName(vec![ObjectNamePart::Identifier(name)])),
+            Some(ast::Expr::Subquery(subquery)) => {
+                TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
+            }
+            _ => {
+                return refuse(format!(
+                    "the first argument of {} is the name of a stream or table, or a query in parentheses",
+                    function.name()
+                ));
+            }
         };
-        let time = expressions.next_if(|expression| !matches!(expression, ast::Expr::Interval(_)));
-        Ok(Arguments { relation: table(relation), time, lengths: expressions.collect() })
+        Ok(Arguments { relation, time, partition, lengths })
     }
+}
+
+fn is_interval(expression: &ast::Expr) -> bool {
+    matches!(expression, ast::Expr::Interval(_))
+}
+
+/// Name and arguments of `descriptor(…)`, or of what `PARTITION BY` was made.
+fn call(expression: &ast::Expr) -> Option<(&'static str, Vec<ast::Expr>)> {
+    let ast::Expr::Function(function) = expression else { return None };
+    let written = function.name.to_string();
+    let name = ["descriptor", PARTITION_BY]
+        .into_iter()
+        .find(|name| written.trim_matches('"').eq_ignore_ascii_case(name))?;
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    let columns = list.args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(column)) => Some(column.clone()),
+        _ => None,
+    });
+    Some((name, columns.collect::<Option<_>>()?))
 }
 
 pub(crate) fn table(name: ObjectName) -> TableFactor {
@@ -242,38 +266,4 @@ fn watermark_column(input: &LogicalPlan) -> Result<Expr> {
         };
     }
     refuse("name the column of event time as the second argument")
-}
-
-fn microseconds(length: &Expr) -> Result<i64> {
-    let found = match length {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) if interval.months == 0 => {
-            i64::from(interval.days)
-                .checked_mul(86_400_000_000)
-                .and_then(|days| days.checked_add(interval.nanoseconds / 1_000))
-        }
-        Expr::Literal(ScalarValue::IntervalDayTime(Some(interval)), _) => i64::from(interval.days)
-            .checked_mul(86_400_000_000)
-            .and_then(|days| days.checked_add(i64::from(interval.milliseconds) * 1_000)),
-        Expr::Literal(
-            ScalarValue::IntervalMonthDayNano(Some(_)) | ScalarValue::IntervalYearMonth(Some(_)),
-            _,
-        ) => {
-            return refuse(
-                "months and years have no fixed length: write the window in days, hours, minutes or seconds",
-            );
-        }
-        _ => {
-            return refuse(format!(
-                "a window's length is an INTERVAL such as INTERVAL '1' MINUTE, not {length}"
-            ));
-        }
-    };
-    match found {
-        Some(length) if length > 0 => Ok(length),
-        _ => refuse("a window's length must be positive"),
-    }
-}
-
-fn refuse<T>(reason: impl Into<String>) -> Result<T> {
-    Err(DataFusionError::Plan(reason.into()))
 }

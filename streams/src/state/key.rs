@@ -135,6 +135,7 @@ impl KeyCodec {
     }
 
     /// The columns of bare keys.
+    #[cfg(test)]
     pub fn decode<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, DecodeError> {
         self.decode_behind(keys, Ok)
     }
@@ -190,6 +191,16 @@ pub(crate) fn virtual_nodes(columns: &[ArrayRef], rows: usize) -> Result<Vec<u8>
 /// The first bytes of all keys of state of a virtual node, in this version's form.
 pub(crate) fn state_prefix(node: u8) -> [u8; HEADER_BYTES] {
     [node, VERSION]
+}
+
+/// Bytes in the order of the numbers.
+pub(crate) fn ordered(number: i64) -> [u8; 8] {
+    (number ^ i64::MIN).to_be_bytes()
+}
+
+/// The reverse of [`ordered`]; 0 for what is not 8 bytes.
+pub(crate) fn number(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, |bytes| i64::from_be_bytes(bytes) ^ i64::MIN)
 }
 
 /// The least bytes that are behind everything that begins with `prefix`; `None` if nothing is.

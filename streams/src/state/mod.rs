@@ -8,14 +8,12 @@ pub(crate) mod encoding;
 
 mod column;
 pub(crate) use column::Encoded;
-#[cfg_attr(not(test), expect(dead_code, reason = "steps use a part of it so far"))]
 pub(crate) mod key;
 pub(crate) mod memory;
 #[cfg(test)]
 mod random;
 pub(crate) mod row;
 pub(crate) mod store;
-#[cfg_attr(not(test), expect(dead_code, reason = "steps use a part of it so far"))]
 pub(crate) mod table;
 
 use std::sync::Arc;

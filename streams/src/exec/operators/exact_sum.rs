@@ -87,6 +87,16 @@ impl ExactSum {
         self.specials.as_ref().is_none_or(|counts| **counts == [0; 3]).then_some(self.partials.as_slice())
     }
 
+    pub fn merge(&mut self, other: &ExactSum) {
+        other.partials.iter().for_each(|partial| self.add(*partial));
+        let Some(specials) = &other.specials else { return };
+        let counts = self.specials.get_or_insert_default();
+        counts.iter_mut().zip(specials.iter()).for_each(|(count, more)| *count += more);
+        if **counts == [0; 3] {
+            self.specials = None;
+        }
+    }
+
     /// What to write down: partials, and how many NaN, positive and negative infinities.
     pub fn parts(&self) -> (&[f64], Option<[i64; 3]>) {
         (&self.partials, self.specials.as_deref().copied())

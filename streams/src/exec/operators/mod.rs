@@ -8,6 +8,8 @@ mod filter;
 mod join;
 mod materialize;
 mod project;
+mod session;
+mod union;
 mod window;
 
 use std::sync::Arc;
@@ -30,7 +32,11 @@ pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryEr
         Step::Filter(predicate) => Some(Box::new(filter::Filter::new(predicate.clone()))),
         Step::Project(expressions) => Some(Box::new(project::Project::new(expressions.clone(), schema))),
         Step::Window(plan) => Some(Box::new(window::AssignWindows::new(plan.clone(), schema))),
+        Step::Union => Some(Box::new(union::Union::new(schema))),
         Step::Join(plan) => Some(join::operator(plan)?),
+        Step::Aggregate(plan) if let Some(groups) = &plan.session => {
+            Some(Box::new(session::Sessions::new(plan.clone(), groups.clone())?))
+        }
         Step::Aggregate(plan) => {
             let says_before = node.edge.mode == EdgeMode::Changes;
             Some(Box::new(aggregate::Aggregator::new(plan.clone(), says_before)?))

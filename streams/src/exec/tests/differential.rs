@@ -160,10 +160,13 @@ impl Seeded {
     }
 
     fn query(&mut self) -> Query {
-        match self.next(6) {
+        match self.next(9) {
             0 => self.projection(),
             1 => self.grouped(),
             2 => self.windowed(),
+            6 => self.sessions(),
+            7 => self.cumulative(),
+            8 => self.united(),
             3 | 4 => self.interval_join(),
             _ => self.window_join(),
         }
@@ -215,6 +218,70 @@ impl Seeded {
             )
         };
         Query { kind: "TABLE", streaming: format!("{} EMIT FINAL", text(&here)), batch: text(&there) }
+    }
+
+    fn sessions(&mut self) -> Query {
+        let (gap, calls, condition) = (1 + self.next(6), self.calls(), self.condition(""));
+        let (key, keys) = self.pick_pair(&[("k, ", "k"), ("k, x, ", "k, x"), ("", "1")]);
+        let streaming = format!(
+            "SELECT {key}window_start, window_end, {calls} FROM SESSION(s1, at, INTERVAL '{gap}' SECOND) WHERE {condition} \
+             GROUP BY {key}window_start, window_end EMIT {}",
+            self.pick(&["FINAL", "CHANGES"])
+        );
+        // A row that is more than the gap behind the one before it begins an island.
+        let over = format!("OVER (PARTITION BY {keys} ORDER BY at");
+        let begins = format!(
+            "SELECT *, CASE WHEN lag(at) {over}) + INTERVAL '{gap}' SECOND >= at THEN 0 ELSE 1 END AS begins FROM s1 WHERE {condition}"
+        );
+        let islands = format!(
+            "SELECT *, sum(begins) {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM ({begins})"
+        );
+        let batch = format!(
+            "SELECT {key}min(at) AS window_start, max(at) + INTERVAL '{gap}' SECOND AS window_end, {calls} FROM ({islands}) \
+             GROUP BY {key}island"
+        );
+        Query { kind: "TABLE", streaming, batch }
+    }
+
+    fn cumulative(&mut self) -> Query {
+        let (step, steps) = (1 + self.next(6), 1 + self.next(4));
+        let (condition, calls) = (self.condition(""), self.calls());
+        let size = step * steps;
+        let copies: Vec<String> = (1..=steps)
+            .map(|copy| {
+                let start =
+                    format!("date_bin(INTERVAL '{size}' SECOND, at, TIMESTAMP '1970-01-01T00:00:00')");
+                let end = format!("{start} + INTERVAL '{}' SECOND", copy * step);
+                format!("SELECT *, {start} AS window_start, {end} AS window_end FROM s1 WHERE at < {end}")
+            })
+            .collect();
+        let text = |source: &str| {
+            format!(
+                "SELECT k, window_start, window_end, {calls} FROM {source} WHERE {condition} GROUP BY k, window_start, window_end"
+            )
+        };
+        let here = format!("CUMULATE(s1, at, INTERVAL '{step}' SECOND, INTERVAL '{size}' SECOND)");
+        let streaming = format!("{} EMIT FINAL", text(&here));
+        Query { kind: "TABLE", streaming, batch: text(&format!("({})", copies.join(" UNION ALL "))) }
+    }
+
+    fn united(&mut self) -> Query {
+        let (first, second) = (self.condition(""), self.condition(""));
+        let branches = format!(
+            "SELECT k, n, x FROM s1 WHERE {first} UNION ALL SELECT n, k, x FROM s2 WHERE {second} UNION ALL SELECT k, 1, 'b' FROM s2"
+        );
+        if self.next(2) == 0 {
+            return Seeded::same("STREAM", branches);
+        }
+        let (condition, calls) = (self.condition(""), self.calls());
+        Seeded::same(
+            "TABLE",
+            format!("SELECT k, {calls} FROM ({branches}) AS u WHERE {condition} GROUP BY k"),
+        )
+    }
+
+    fn pick_pair<'a>(&mut self, from: &[(&'a str, &'a str)]) -> (&'a str, &'a str) {
+        from[self.next(from.len() as i64) as usize]
     }
 
     fn interval_join(&mut self) -> Query {

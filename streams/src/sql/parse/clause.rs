@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::{Cursor, from_location, position, word};
 use super::depth::refuse_deep;
-use super::{Emit, Name, Select, WindowClause, WindowClauseKind, WithOption};
+use super::{Emit, Name, Select, WindowClause, WindowClauseKind, WithOption, window_table};
 use crate::diagnostic::{Finding, Position, did_you_mean};
 
 /// `WITH (key = 'value', …)`, or nothing.
@@ -54,7 +54,7 @@ pub(super) fn parse_select(cursor: &mut Cursor) -> Result<Select, Finding> {
     let emit = take_emit(&mut tokens)?;
     let window = take_window(&mut tokens)?;
     let words = words(&tokens);
-    let query = parse_query(&tokens, at)?;
+    let query = parse_query(&window_table::rewrite(tokens), at)?;
     cursor.skip(all);
     Ok(Select { at, query, emit, window, words })
 }
@@ -124,7 +124,7 @@ fn take_window(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<WindowClause>, 
         cursor.accept_token(&Token::Comma);
     }
     let kind = parts.kind(&kind, at)?;
-    Ok(Some(WindowClause { at, kind, grace_ms: parts.grace_ms }))
+    Ok(Some(WindowClause { at, kind, grace_ms: parts.grace_ms, retention_ms: parts.retention_ms(&kind)? }))
 }
 
 /// What stands between the parentheses of a `WINDOW` clause.
@@ -133,6 +133,7 @@ struct WindowParts {
     size_ms: Option<i64>,
     advance_ms: Option<i64>,
     grace_ms: i64,
+    retention: Option<(i64, Position)>,
 }
 
 impl WindowParts {
@@ -151,14 +152,12 @@ impl WindowParts {
             cursor.expect("period")?;
             self.grace_ms = parse_duration(cursor)?;
         } else if cursor.accept("retention") {
-            return Err(Finding::new(at, "RETENTION has no meaning here").hint(
-                "a window's state is dropped when the watermark closes it; GRACE PERIOD keeps it longer",
-            ));
+            self.retention = Some((parse_duration(cursor)?, at));
         } else {
             return Err(cursor.unexpected(match kind {
-                "session" => "the gap that ends a session, such as 30 SECONDS, or GRACE PERIOD",
-                "hopping" => "SIZE, ADVANCE BY or GRACE PERIOD",
-                _ => "SIZE or GRACE PERIOD",
+                "session" => "the gap that ends a session, such as 30 SECONDS, GRACE PERIOD or RETENTION",
+                "hopping" => "SIZE, ADVANCE BY, GRACE PERIOD or RETENTION",
+                _ => "SIZE, GRACE PERIOD or RETENTION",
             }));
         }
         Ok(())
@@ -178,6 +177,25 @@ impl WindowParts {
                 .hint("for example ADVANCE BY 30 SECONDS")),
             (_, Some(size_ms), _) => Ok(WindowClauseKind::Tumbling { size_ms }),
         }
+    }
+}
+
+impl WindowParts {
+    /// How long results are kept; not shorter than a window takes rows.
+    fn retention_ms(&self, kind: &WindowClauseKind) -> Result<Option<i64>, Finding> {
+        let Some((retention_ms, at)) = self.retention else { return Ok(None) };
+        let (WindowClauseKind::Tumbling { size_ms: length_ms }
+        | WindowClauseKind::Hopping { size_ms: length_ms, .. }
+        | WindowClauseKind::Session { gap_ms: length_ms }) = kind;
+        let least_ms = length_ms.saturating_add(self.grace_ms);
+        if retention_ms < least_ms {
+            return Err(Finding::new(
+                at,
+                "RETENTION is shorter than a window takes rows, so results would go before they are final",
+            )
+            .hint(format!("at least {least_ms} MILLISECONDS: the window's length and its GRACE PERIOD")));
+        }
+        Ok(Some(retention_ms))
     }
 }
 

@@ -12,6 +12,7 @@ mod depth;
 mod insert;
 mod places;
 mod statement;
+mod window_table;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub(crate) use statement::{
     Body, Column, CreateAs, Declare, Drop, Dropped, Emit, Explained, Insert, InsertValues, Name, Queries,
     Select, Show, Statement, Watermark, WindowClause, WindowClauseKind, WithOption,
 };
+pub(crate) use window_table::PARTITION_BY;
 
 use crate::diagnostic::{Finding, Position, did_you_mean};
 

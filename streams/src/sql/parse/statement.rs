@@ -182,6 +182,8 @@ pub(crate) struct WindowClause {
     pub at: Position,
     pub kind: WindowClauseKind,
     pub grace_ms: i64,
+    /// How long results are kept in their topic.
+    pub retention_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,4 +77,11 @@ impl Accumulator for Booleans {
     fn clear(&mut self, slot: u32) {
         self.counts[slot as usize] = [0; 2];
     }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        let [no, yes] = std::mem::take(&mut self.counts[from as usize]);
+        let counts = &mut self.counts[into as usize];
+        *counts = [counts[0] + no, counts[1] + yes];
+        Ok(())
+    }
 }

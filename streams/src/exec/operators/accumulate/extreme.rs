@@ -72,6 +72,13 @@ macro_rules! extreme {
             fn clear(&mut self, slot: u32) {
                 self.best[slot as usize] = None;
             }
+
+            fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+                if let Some(value) = self.best[from as usize].take() {
+                    Self::offer(&mut self.best[into as usize], value, self.largest);
+                }
+                Ok(())
+            }
         }
     };
 }

@@ -60,6 +60,9 @@ pub(crate) trait Accumulator: Send {
     fn multiset(&mut self) -> Option<&mut Multiset> {
         None
     }
+
+    /// Adds what is in one slot to another; the first is cleared.
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError>;
 }
 
 /// The accumulator of a call; `retracts` if rows may be taken back.
@@ -183,5 +186,10 @@ impl Accumulator for Count {
 
     fn clear(&mut self, slot: u32) {
         self.counts[slot as usize] = 0;
+    }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        self.counts[into as usize] += std::mem::take(&mut self.counts[from as usize]);
+        Ok(())
     }
 }

@@ -137,4 +137,13 @@ impl Accumulator for Moments {
         self.sums[slot as usize] = ExactSum::default();
         self.squares[slot as usize] = ExactSum::default();
     }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        for sums in [&mut self.sums, &mut self.squares] {
+            let sum = std::mem::take(&mut sums[from as usize]);
+            sums[into as usize].merge(&sum);
+        }
+        self.counts[into as usize] += std::mem::take(&mut self.counts[from as usize]);
+        Ok(())
+    }
 }

@@ -18,6 +18,8 @@ use super::{Accumulator, COMPUTE, argument};
 use crate::exec::QueryError;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
 
+mod whole;
+
 /// What becomes of a group's values.
 pub(crate) enum Summary {
     Least,
@@ -332,6 +334,10 @@ impl Accumulator for Multiset {
         if let Summary::Distinct(inner) = &mut self.summary {
             inner.clear(slot);
         }
+    }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        self.merge_values(from, into)
     }
 
     fn multiset(&mut self) -> Option<&mut Multiset> {

@@ -91,6 +91,13 @@ impl Accumulator for FloatSum {
         self.sums[slot as usize] = ExactSum::default();
         self.counts[slot as usize] = 0;
     }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        let sum = std::mem::take(&mut self.sums[from as usize]);
+        self.sums[into as usize].merge(&sum);
+        self.counts[into as usize] += std::mem::take(&mut self.counts[from as usize]);
+        Ok(())
+    }
 }
 
 pub(super) fn write_sum(sum: &ExactSum, out: &mut Vec<u8>) {
@@ -260,6 +267,14 @@ impl Accumulator for IntegerSum {
     fn clear(&mut self, slot: u32) {
         self.counts[slot as usize] = 0;
         self.sums[slot as usize] = 0;
+    }
+
+    fn merge(&mut self, from: u32, into: u32) -> Result<(), QueryError> {
+        let sum = std::mem::take(&mut self.sums[from as usize]);
+        let whole = self.sums[into as usize].checked_add(sum);
+        self.sums[into as usize] = whole.ok_or_else(|| self.overflow())?;
+        self.counts[into as usize] += std::mem::take(&mut self.counts[from as usize]);
+        Ok(())
     }
 }
 

@@ -14,6 +14,8 @@ use crate::state::Encoded;
 use crate::state::key::{KeyCodec, state_prefix, virtual_node};
 use crate::state::row::RowCodec;
 
+pub(super) use crate::state::key::{number, ordered};
+
 pub(super) struct Side {
     keys: Vec<Arc<dyn PhysicalExpr>>,
     codec: KeyCodec,
@@ -87,14 +89,4 @@ pub(super) fn microseconds(
         .and_then(|times| cast(&times, &DataType::Int64))
         .map_err(QueryError::compute(STEP))?;
     Ok(times.as_primitive::<Int64Type>().clone())
-}
-
-/// Bytes in the order of the numbers.
-pub(super) fn ordered(number: i64) -> [u8; 8] {
-    (number ^ i64::MIN).to_be_bytes()
-}
-
-/// The reverse of [`ordered`]; 0 for what is not 8 bytes.
-pub(super) fn number(bytes: &[u8]) -> i64 {
-    bytes.try_into().map_or(0, |bytes| i64::from_be_bytes(bytes) ^ i64::MIN)
 }
