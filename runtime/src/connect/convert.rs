@@ -19,6 +19,7 @@ use millstream_streams::row::{RowScalar, RowView};
 use super::dead_letter::{Letter, Origin};
 use super::declaration::SourceDeclaration;
 use super::failure::TaskError;
+use super::transform::HeaderRows;
 
 /// Most topics one source may write to by a template.
 const MAX_TEMPLATE_TOPICS: usize = 1000;
@@ -157,13 +158,20 @@ impl Outlet {
             Target::Topic(topic) => topic.as_str(),
             Target::Template(_) => "",
         };
+        let headers = match (&self.key, &self.timestamp) {
+            (Some(KeyRule::Expression(_)), _) | (_, Some(TimestampRule::Expression(_))) => {
+                HeaderRows::of(batch)
+            }
+            _ => HeaderRows::default(),
+        };
         let views = || {
-            let rows = batch.rows();
-            let views = rows.map(|Row { key, value, timestamp_ms, .. }| RowView {
+            let rows = batch.rows().enumerate();
+            let views = rows.map(|(index, Row { key, value, timestamp_ms, .. })| RowView {
                 key,
                 value,
                 timestamp_ms,
                 topic,
+                headers: headers.row(index),
                 ..RowView::default()
             });
             views.collect::<Vec<_>>()

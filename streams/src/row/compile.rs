@@ -76,6 +76,13 @@ fn placed(message: &str) -> ExpressionError {
     ExpressionError { message: text.to_owned(), line, column }
 }
 
+/// The name under which headers are found.
+const HEADERS: &str = "_headers";
+
+fn is_headers(name: &Ident) -> bool {
+    name.quote_style.is_none() && name.value.eq_ignore_ascii_case(HEADERS)
+}
+
 /// Turns every reference into the quoted name of a column and refuses what a single record can't answer.
 struct Resolver<'f> {
     fields: &'f mut Fields,
@@ -136,8 +143,17 @@ impl Resolver<'_> {
     fn column(&mut self, names: &[Ident]) -> Result<Expr, ExpressionError> {
         let path: Vec<String> = names.iter().map(|name| name.value.clone()).collect();
         let unquoted = matches!(names, [only] if only.quote_style.is_none());
-        let field = unquoted.then(|| Field::metadata(&path[0])).flatten().unwrap_or(Field::Value(path));
-        self.field(field).map_err(|error| {
+        let field = match path.as_slice() {
+            [_, name] if is_headers(&names[0]) => Ok(Field::Header(name.clone())),
+            _ if is_headers(&names[0]) => Err(ExpressionError {
+                message: format!("`{HEADERS}` is all headers: name one, as in {HEADERS}['op']"),
+                line: 1,
+                column: 1,
+            }),
+            [name] if unquoted => Ok(Field::metadata(name).unwrap_or_else(|| Field::Value(path.clone()))),
+            _ => Ok(Field::Value(path)),
+        };
+        field.and_then(|field| self.field(field)).map_err(|error| {
             let start = names.first().map(|name| name.span.start);
             start.map_or(error.clone(), |start| ExpressionError {
                 line: start.line.max(1),

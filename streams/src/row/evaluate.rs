@@ -13,7 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::RowView;
 use super::compile::Expression;
-use super::fields::{Field, Fields, Kind};
+use super::fields::{Field, Fields, Kind, header};
 use crate::format::column::Column;
 use crate::format::scan::Token;
 
@@ -128,7 +128,7 @@ impl Evaluator {
         let milliseconds = DataType::Timestamp(TimeUnit::Millisecond, None);
         let fields = self.fields.all.iter().enumerate().map(|(place, field)| {
             let data_type = match field {
-                Field::Key | Field::Topic => DataType::Utf8,
+                Field::Header(_) | Field::Key | Field::Topic => DataType::Utf8,
                 Field::Timestamp | Field::Now => milliseconds.clone(),
                 Field::Partition => DataType::Int32,
                 Field::Offset => DataType::Int64,
@@ -191,6 +191,9 @@ fn value_column<'a>(
 fn metadata_column<'a>(field: &Field, rows: impl Iterator<Item = &'a RowView<'a>>) -> ArrayRef {
     let text = |bytes: &'a [u8]| String::from_utf8_lossy(bytes);
     match field {
+        Field::Header(name) => {
+            Arc::new(StringArray::from_iter(rows.map(|row| header(row.headers, name).map(text))))
+        }
         Field::Key => Arc::new(StringArray::from_iter(rows.map(|row| row.key.map(text)))),
         Field::Timestamp => Arc::new(TimestampMillisecondArray::from_iter(rows.map(|row| row.timestamp_ms))),
         Field::Partition => Arc::new(Int32Array::from_iter(rows.map(|row| row.partition))),

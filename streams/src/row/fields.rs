@@ -1,5 +1,6 @@
 //! The fields that a program's expressions name, found in each record once, and the shape they give it.
 
+use super::Header;
 use crate::format::scan::{self, Token};
 
 /// How many fields the expressions of one program may name: a record's shape takes three bits for each.
@@ -10,6 +11,8 @@ pub(super) const FIELDS_MAX: usize = 42;
 pub(super) enum Field {
     /// A member of the record's value, by path.
     Value(Vec<String>),
+    /// A header of the record, as text.
+    Header(String),
     Key,
     Timestamp,
     Topic,
@@ -35,6 +38,7 @@ impl Field {
     pub(super) fn name(&self) -> String {
         match self {
             Field::Value(path) => path.join("."),
+            Field::Header(name) => format!("_headers.{name}"),
             Field::Key => "_key".to_owned(),
             Field::Timestamp => "_timestamp".to_owned(),
             Field::Topic => "_topic".to_owned(),
@@ -68,6 +72,18 @@ impl Fields {
         self.all.iter().any(|field| matches!(field, Field::Value(_)))
     }
 
+    /// Gives fields the headers of their names; members of the value, offered later, go before them.
+    pub(super) fn offer_headers<'a>(&self, headers: &[Header<'a>], tokens: &mut [Token<'a>]) {
+        for (field, token) in self.all.iter().zip(tokens) {
+            if let Field::Value(path) = field
+                && let [name] = path.as_slice()
+                && let Some(raw) = header(headers, name).filter(|raw| std::str::from_utf8(raw).is_ok())
+            {
+                *token = Token::Text { raw, escaped: false };
+            }
+        }
+    }
+
     /// Finds the value's fields among its members: `tokens[n]` is what field n stands for.
     pub(super) fn offer<'a>(&self, member: &scan::Member<'a>, tokens: &mut [Token<'a>]) {
         for (field, token) in self.all.iter().zip(tokens) {
@@ -79,6 +95,11 @@ impl Fields {
             }
         }
     }
+}
+
+/// The value of the last header of that name.
+pub(super) fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().rev().find(|(found, _)| *found == name).and_then(|(_, value)| *value)
 }
 
 /// Whether a member has that name.

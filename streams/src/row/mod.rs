@@ -13,7 +13,8 @@ mod tests;
 pub use programs::{MappedRows, RowFilter, RowMap, RowScalar, Verdict};
 
 /// A record as an expression sees it. Fields of the JSON value are named plainly (`amount`, `geo.lat`, `geo['lat']`);
-/// beside them stand `_key` and `_topic` (text), `_timestamp` (timestamp), `_partition` and `_offset` (bigint).
+/// beside them stand `_key` and `_topic` (text), `_timestamp` (timestamp), `_partition` and `_offset` (bigint), and
+/// `_headers['name']` (text). A plain name that the value has no member for means the header of that name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowView<'a> {
     pub key: Option<&'a [u8]>,
@@ -23,7 +24,11 @@ pub struct RowView<'a> {
     pub topic: &'a str,
     pub partition: Option<i32>,
     pub offset: Option<i64>,
+    pub headers: &'a [Header<'a>],
 }
+
+/// Name and value of a record's header.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 /// An expression that can't be used: what, where in its text (from 1), and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -261,6 +261,7 @@ fn scan_and_evaluate(
     let needs_value = evaluator.fields.reads_value() || !targets.is_empty();
     for (place, row) in rows.iter().enumerate() {
         let slots = &mut tokens[place * width..(place + 1) * width];
+        evaluator.fields.offer_headers(row.headers, slots);
         if let (true, Some(value)) = (needs_value, row.value) {
             let mut layout = Layout::default();
             let result = scan::members(value, |member| {

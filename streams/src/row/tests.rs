@@ -2,6 +2,9 @@
 
 use super::*;
 
+const HEADERS: &[Header<'_>] =
+    &[("op", Some(b"r")), ("op", Some(b"u")), ("no", None), ("raw", Some(&[0xff])), ("n", Some(b"12"))];
+
 fn rows<'a>(values: &[&'a str]) -> Vec<RowView<'a>> {
     values
         .iter()
@@ -13,6 +16,7 @@ fn rows<'a>(values: &[&'a str]) -> Vec<RowView<'a>> {
             topic: "orders",
             partition: Some(2),
             offset: Some(i64::try_from(place).unwrap()),
+            headers: HEADERS,
         })
         .collect()
 }
@@ -35,6 +39,30 @@ fn mapped(fields: &[(&str, &str)], values: &[&str]) -> Vec<String> {
         None => String::from_utf8(mapped.row(row).to_vec()).unwrap(),
     };
     (0..values.len()).map(line).collect()
+}
+
+#[test]
+fn headers_have_names_of_their_own_and_stand_in_for_fields_that_are_not_there() {
+    let values = [r#"{"op":"d","n":1}"#, r#"{"op":null}"#, r#"{"n":5}"#, "{}"];
+    assert_eq!(filtered("op <> 'd'", &values), "--++");
+    assert_eq!(filtered("_headers['op'] = 'u' AND _HEADERS.op <> 'd'", &values), "++++");
+    assert_eq!(
+        filtered("_headers['no'] IS NULL AND _headers['none'] IS NULL AND no IS NULL", &values),
+        "++++"
+    );
+    assert_eq!(filtered("raw IS NULL AND _headers['raw'] IS NOT NULL", &values), "++++");
+    assert_eq!(filtered("n > 4", &values), "-+++");
+    assert_eq!(filtered("op.x IS NULL", &values), "++++");
+    assert_eq!(
+        mapped(&[("was", "_headers['op'] || n")], &values[2..]),
+        [r#"{"n":5,"was":"u5"}"#, r#"{"was":"u12"}"#]
+    );
+    let told = RowFilter::new("_headers = 'x'").unwrap_err();
+    assert_eq!(told.message, "`_headers` is all headers: name one, as in _headers['op']");
+    // A deleted row has no value: its headers are what is known of it.
+    let deleted = RowView { headers: &[("op", Some(b"d"))], ..RowView::default() };
+    assert_eq!(RowFilter::new("op <> 'd' AND amount > 0").unwrap().apply(&[deleted]), [Verdict::Drop]);
+    assert_eq!(RowFilter::new("op = 'd'").unwrap().apply(&[deleted]), [Verdict::Keep]);
 }
 
 #[test]

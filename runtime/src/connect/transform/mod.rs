@@ -11,7 +11,7 @@ use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::record::{Batch, BatchBuilder, Bitmap, Column};
 use millstream_sdk::sink::Rejection;
 use millstream_sdk::transform::{Output, Transform, Transformed};
-use millstream_streams::row::{RowFilter, RowMap, RowView, Verdict};
+use millstream_streams::row::{Header, RowFilter, RowMap, RowView, Verdict};
 
 use serde_json::Value;
 
@@ -154,7 +154,8 @@ fn compile(index: usize, step: &Step) -> Result<Compiled, StepError> {
 
 impl Applied {
     fn filter(&mut self, filter: &mut RowFilter, at: Whereabouts<'_>) {
-        let verdicts = filter.apply(&self.views(at));
+        let headers = HeaderRows::of(&self.batch);
+        let verdicts = filter.apply(&self.views(at, &headers));
         let mut kept = Bitmap::filled(verdicts.len(), false);
         for (row, verdict) in verdicts.into_iter().enumerate() {
             match verdict {
@@ -167,7 +168,8 @@ impl Applied {
     }
 
     fn map(&mut self, map: &mut RowMap, at: Whereabouts<'_>) {
-        let mapped = map.apply(&self.views(at));
+        let headers = HeaderRows::of(&self.batch);
+        let mapped = map.apply(&self.views(at, &headers));
         let mut kept = Bitmap::filled(self.batch.len(), true);
         let mut nulls: Option<Bitmap> = None;
         for (row, error) in mapped.errors.iter().enumerate() {
@@ -241,7 +243,7 @@ impl Applied {
         }
     }
 
-    fn views<'a>(&'a self, at: Whereabouts<'a>) -> Vec<RowView<'a>> {
+    fn views<'a>(&'a self, at: Whereabouts<'a>, headers: &'a HeaderRows<'a>) -> Vec<RowView<'a>> {
         let view = |(index, row): (usize, millstream_sdk::record::Row<'a>)| RowView {
             key: row.key,
             value: row.value,
@@ -249,6 +251,7 @@ impl Applied {
             topic: at.topic,
             partition: at.partition,
             offset: at.offsets.and_then(|offsets| offsets.get(self.origin(index) as usize)).copied(),
+            headers: headers.row(index),
         };
         self.batch.rows().enumerate().map(view).collect()
     }
@@ -273,6 +276,33 @@ impl Applied {
             Some(origins) => origins.get(row).copied().unwrap_or(u32::MAX),
             None => row as u32,
         }
+    }
+}
+
+/// The headers of a batch's rows, as expressions see them.
+#[derive(Default)]
+pub struct HeaderRows<'a> {
+    headers: Vec<Header<'a>>,
+    /// Where each row's end; empty where no row has any.
+    ends: Vec<usize>,
+}
+
+impl<'a> HeaderRows<'a> {
+    pub fn of(batch: &'a Batch) -> HeaderRows<'a> {
+        let mut all = HeaderRows { headers: Vec::new(), ends: Vec::new() };
+        if !batch.headers().is_empty() {
+            for row in batch.rows() {
+                all.headers.extend(row.headers);
+                all.ends.push(all.headers.len());
+            }
+        }
+        all
+    }
+
+    pub fn row(&self, row: usize) -> &[Header<'a>] {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(row).copied().unwrap_or(start);
+        self.headers.get(start..end).unwrap_or_default()
     }
 }
 

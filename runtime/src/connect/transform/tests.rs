@@ -57,6 +57,29 @@ fn a_filter_and_a_map_keep_the_origin_of_each_record() {
 }
 
 #[test]
+fn conditions_and_maps_see_each_records_own_headers() {
+    let mut builder = BatchBuilder::new();
+    for (op, value) in [("c", Some(r#"{"amount":1}"#)), ("d", None), ("u", Some(r#"{"amount":2}"#))] {
+        builder.push_header("lsn", Some(b"9"));
+        builder.push_header("op", Some(op.as_bytes()));
+        builder.push(Some(b"k"), value.map(str::as_bytes), None);
+    }
+    builder.push(None, Some(br#"{"amount":3,"op":"d"}"#), None);
+    let steps = [
+        Step::Filter("op <> 'd' AND amount > 0".to_owned()),
+        Step::Map(vec![("how".to_owned(), "_headers['op']".to_owned())]),
+    ];
+    let mut chain = Chain::compile(&steps).unwrap();
+    let at = Whereabouts { topic: "t", partition: None, offsets: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let lines = shown(&runtime.block_on(chain.apply(builder.finish(), at)).unwrap());
+    assert_eq!(
+        lines,
+        [r#"0: k {"amount":1,"how":"c"} lsn=9 op=c"#, r#"2: k {"amount":2,"how":"u"} lsn=9 op=u"#]
+    );
+}
+
+#[test]
 fn a_script_changes_what_it_touches_and_nothing_else() {
     assert_eq!(
         script(
