@@ -11,7 +11,7 @@ fn examples() -> PathBuf {
 }
 
 /// A copy of an example, so that what it writes stays out of the tree.
-fn copy(name: &str) -> tempfile::TempDir {
+pub fn copy(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(examples().join(name)).unwrap() {
         let path = entry.unwrap().path();
@@ -30,7 +30,7 @@ fn run_to_end(folder: &Path, settings: &[&str]) {
     assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
 }
 
-fn lines(folder: &Path, name: &str) -> Vec<Value> {
+pub fn lines(folder: &Path, name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(folder.join(name)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

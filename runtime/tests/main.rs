@@ -9,6 +9,7 @@ mod earthquakes;
 mod examples;
 mod hostile;
 mod plugins;
+mod postgres;
 mod process;
 mod rotation;
 mod tidy;

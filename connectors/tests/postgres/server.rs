@@ -82,7 +82,11 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("host={} user=me dbname=postgres", self.folder.path().display())
+        self.url_of("postgres")
+    }
+
+    pub fn url_of(&self, database: &str) -> String {
+        format!("host={} user=me dbname={database}", self.folder.path().display())
     }
 
     pub async fn session(&self) -> Client {
@@ -90,9 +94,7 @@ impl Server {
     }
 
     async fn try_session(&self) -> Option<Client> {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await.ok()?;
-        tokio::spawn(connection);
-        Some(client)
+        session_at(&self.url()).await
     }
 
     fn data(&self) -> PathBuf {
@@ -113,6 +115,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A session, if the server there answers.
+pub async fn session_at(url: &str) -> Option<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
+    tokio::spawn(connection);
+    Some(client)
 }
 
 /// The rows of a query, fields joined by bars.
