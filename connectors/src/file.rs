@@ -9,10 +9,12 @@ mod identity;
 mod lines;
 mod options;
 mod output;
+mod partitioned;
 mod place;
 mod source;
 
 mod sink;
+mod template;
 
 use millstream_sdk::config;
 use millstream_sdk::error::ConnectorError;
@@ -39,8 +41,9 @@ impl Plugin for File {
                 },
                 RoleDescription {
                     role: Role::Sink,
-                    doc: "One line per record into exactly the file that `path` names. Exactly-once: a journal \
-                          beside the file holds its committed length and the topic positions.",
+                    doc: "One line per record into exactly the file that `path` names, or into many by a path with \
+                          placeholders such as out/{country}/{ordered_at:%Y-%m-%d}.jsonl. Exactly-once: a journal \
+                          beside them holds committed lengths and the topic positions.",
                     options: options::SINK,
                     delivery: Some(Delivery::Transactional),
                 },

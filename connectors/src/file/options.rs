@@ -6,6 +6,8 @@ use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::template::Template;
+
 const FORMATS: Kind = Kind::Choice(&["json", "csv", "lines"]);
 const TYPES: &[&str] = &["text", "integer", "number", "boolean", "json"];
 
@@ -73,7 +75,9 @@ pub const SINK: &[ConfigOption] = &[
         name: "path",
         kind: Kind::Text,
         presence: Presence::Required,
-        doc: "the file to write; its folder is made; relative to the pipeline file",
+        doc: "the file to write; its folder is made; relative to the pipeline file. {field}, {_topic}, {_partition} and {_key} \
+              make many files of it, {field:%Y-%m-%d} and {_timestamp:%Y/%m/%d} write a time; a value that is missing or \
+              null is __HIVE_DEFAULT_PARTITION__",
     },
     ConfigOption {
         name: "format",
@@ -229,6 +233,16 @@ pub fn check_source(config: &Value) -> Vec<Diagnostic> {
 pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
     let mut mistakes = config::check(SINK, config);
     check_csv(config, &mut mistakes, &["header", "columns", "delimiter"]);
+    match config.get("path").and_then(Value::as_str).map(Template::parse) {
+        Some(Err(reason)) => mistakes.push(Diagnostic::of("path", reason)),
+        Some(Ok(Some(_))) if config["format"] == "csv" && config.get("columns").is_none() => {
+            mistakes.push(
+                Diagnostic::of("format", "many files of csv need `columns`, so that all have the same")
+                    .with_hint("add `columns: [first, second]`"),
+            );
+        }
+        _ => {}
+    }
     mistakes
 }
 

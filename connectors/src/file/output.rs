@@ -38,7 +38,7 @@ struct Journal {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct JournalPosition {
+pub(super) struct JournalPosition {
     topic: String,
     /// 32 hexadecimal digits.
     topic_id: String,
@@ -223,7 +223,7 @@ fn lost(names: &Names, committed: &Committed, length: u64) -> ConnectorError {
 }
 
 /// One writer at a time; the lock goes with the file handle, so a killed process holds none.
-fn lock(file: &File, path: &Path) -> Result<(), ConnectorError> {
+pub(super) fn lock(file: &File, path: &Path) -> Result<(), ConnectorError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
@@ -259,7 +259,7 @@ fn write_journal(names: &Names, journal: &Journal) -> Result<(), ConnectorError>
 }
 
 /// A rename is durable once its folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -276,7 +276,7 @@ impl From<&SinkPosition> for JournalPosition {
 }
 
 impl JournalPosition {
-    fn decode(&self) -> Option<SinkPosition> {
+    pub(super) fn decode(&self) -> Option<SinkPosition> {
         let topic_id = u128::from_str_radix(&self.topic_id, 16).ok()?.to_be_bytes();
         let partition =
             TopicPartition { topic: Arc::from(self.topic.as_str()), topic_id, partition: self.partition };

@@ -1,7 +1,7 @@
 //! The file sink: encodes batches into a buffer, appends it, and commits file and positions together.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +10,9 @@ use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, T
 
 use super::encode::Encoder;
 use super::options::SinkOptions;
-use super::output::{Committed, Names, Output};
+use super::output::{Names, Output};
+use super::partitioned::Files;
+use super::template::Template;
 use crate::blocking::Blocking;
 
 /// How much is gathered before it is written to the file.
@@ -18,14 +20,24 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 pub struct FileSink {
     options: Arc<SinkOptions>,
-    names: Names,
+    target: Target,
     open: Option<Blocking<Open, Result<Written, ConnectorError>>>,
+}
+
+/// One file, or one per what its path's placeholders stand for.
+#[derive(Clone)]
+enum Target {
+    File(Names),
+    Files { base: PathBuf, template: Template },
 }
 
 impl FileSink {
     pub fn new(options: SinkOptions, base: &Path) -> Result<FileSink, ConnectorError> {
-        let names = Names::new(base.join(&options.path))?;
-        Ok(FileSink { options: Arc::new(options), names, open: None })
+        let target = match Template::parse(&options.path).map_err(ConnectorError::config)? {
+            None => Target::File(Names::new(base.join(&options.path))?),
+            Some(template) => Target::Files { base: base.to_path_buf(), template },
+        };
+        Ok(FileSink { options: Arc::new(options), target, open: None })
     }
 
     async fn run<Work>(&mut self, work: Work) -> Result<Written, ConnectorError>
@@ -34,7 +46,7 @@ impl FileSink {
     {
         match self.open.as_mut() {
             Some(open) => open.run(work).await?,
-            None => Err(ConnectorError::fatal(format!("{} is not open", self.names.path.display()))),
+            None => Err(ConnectorError::fatal(format!("{} is not open", self.options.path))),
         }
     }
 }
@@ -48,12 +60,12 @@ impl Sink for FileSink {
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<Vec<SinkPosition>, ConnectorError> {
         // The lock of an earlier opening goes with its handle.
         self.open = None;
-        let (options, names, partitions) =
-            (Arc::clone(&self.options), self.names.clone(), partitions.to_vec());
-        let open = tokio::task::spawn_blocking(move || Open::new(&options, names, &partitions))
+        let (options, target, partitions) =
+            (Arc::clone(&self.options), self.target.clone(), partitions.to_vec());
+        let open = tokio::task::spawn_blocking(move || Open::new(options, target, &partitions))
             .await
             .map_err(|error| ConnectorError::fatal("opening a file").caused_by(error))??;
-        let positions = open.positions().collect();
+        let positions = open.positions();
         self.open = Some(Blocking::new(open));
         Ok(positions)
     }
@@ -73,21 +85,62 @@ impl Sink for FileSink {
     }
 }
 
-struct Open {
+enum Open {
+    One(One),
+    Many(Files),
+}
+
+impl Open {
+    fn new(
+        options: Arc<SinkOptions>,
+        target: Target,
+        partitions: &[TopicPartition],
+    ) -> Result<Open, ConnectorError> {
+        match target {
+            Target::File(names) => One::new(&options, names, partitions).map(Open::One),
+            Target::Files { base, template } => {
+                Files::open(options, &base, &template, |held| belongs(held, partitions)).map(Open::Many)
+            }
+        }
+    }
+
+    fn positions(&self) -> Vec<SinkPosition> {
+        match self {
+            Open::One(one) => one.positions().collect(),
+            Open::Many(files) => files.positions().collect(),
+        }
+    }
+
+    fn write(&mut self, batch: &SinkBatch) -> Result<Written, ConnectorError> {
+        match self {
+            Open::One(one) => one.write(batch),
+            Open::Many(files) => files.write(batch),
+        }
+    }
+
+    fn commit(&mut self, positions: Vec<SinkPosition>) -> Result<Written, ConnectorError> {
+        match self {
+            Open::One(one) => one.commit(positions),
+            Open::Many(files) => files.commit(positions),
+        }
+    }
+}
+
+struct One {
     output: Output,
     encoder: Encoder,
     buffer: Vec<u8>,
     positions: BTreeMap<TopicPartition, i64>,
 }
 
-impl Open {
+impl One {
     fn new(
         options: &SinkOptions,
         names: Names,
         partitions: &[TopicPartition],
-    ) -> Result<Open, ConnectorError> {
+    ) -> Result<One, ConnectorError> {
         let (output, committed) =
-            Output::open(names, options.existing, |committed| belongs(committed, partitions))?;
+            Output::open(names, options.existing, |committed| belongs(&committed.positions, partitions))?;
         let encoder = Encoder::new(options, committed.columns);
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         if output.is_fresh {
@@ -95,7 +148,7 @@ impl Open {
         }
         let positions = committed.positions.into_iter();
         let positions = positions.map(|position| (position.partition, position.next_offset)).collect();
-        Ok(Open { output, encoder, buffer, positions })
+        Ok(One { output, encoder, buffer, positions })
     }
 
     fn positions(&self) -> impl Iterator<Item = SinkPosition> {
@@ -137,10 +190,10 @@ impl Open {
 
 /// Whether what is committed came from these partitions' topics: a topic of the same name but another id is
 /// another topic. Where ids are unknown, names must do.
-fn belongs(committed: &Committed, partitions: &[TopicPartition]) -> bool {
+fn belongs(committed: &[SinkPosition], partitions: &[TopicPartition]) -> bool {
     const UNKNOWN: [u8; 16] = [0; 16];
-    let mut is_shared = committed.positions.is_empty();
-    for SinkPosition { partition, .. } in &committed.positions {
+    let mut is_shared = committed.is_empty();
+    for SinkPosition { partition, .. } in committed {
         let ids =
             partitions.iter().filter(|other| other.topic == partition.topic).map(|other| other.topic_id);
         for id in ids {
