@@ -86,6 +86,7 @@ const ONLY_IN: &[OnlyIn] = &[
         allowed: &[
             "broker/src/server.rs",
             "broker/src/connection.rs",
+            "broker/benches/",
             "broker/src/connection/",
             "broker/client/",
             "broker/src/replication/",
