@@ -14,7 +14,7 @@ mod state;
 pub use diagnostic::{Diagnostic, Position};
 pub use exec::{
     BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryError, QueryHandle, QueryHandles,
-    QueryState, QueryStatus, StartError,
+    QueryState, QueryStatus, SelectFrom, SelectedRow, Selection, StartError,
 };
 pub use plan::{Answer, Plan, PlanContext, Program, QueryPlan, Table, TopicNeed};
 pub use session::{QueryShown, Session, SessionError};

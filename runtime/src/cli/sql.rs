@@ -3,7 +3,6 @@
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
 
-use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,9 +22,20 @@ pub struct Arguments {
     execute: Vec<String>,
     #[command(flatten)]
     node: NodeArguments,
+    /// Where a SELECT begins to read.
+    #[arg(long, value_name = "WHERE", default_value = "earliest", value_parser = ["earliest", "latest"])]
+    from: String,
     /// Answers as JSON, one object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// What every text is sent with.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    node: &'a NodeArguments,
+    from: &'a str,
+    output: Output,
 }
 
 /// What the node answers.
@@ -47,28 +57,30 @@ struct ResultJson {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let output = Output::new(arguments.json);
+    let asking = Asking { node: &arguments.node, from: &arguments.from, output };
     if !arguments.execute.is_empty() {
-        return execute(&arguments.node, &arguments.execute.join(";\n"), "-e", output);
+        return execute(asking, &arguments.execute.join(";\n"), "-e");
     }
     match arguments.file.as_deref() {
         Some(path) if path.as_os_str() != "-" => {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Failure::bad_input(format!("reading {}: {error}", path.display())))?;
-            execute(&arguments.node, &text, &path.display().to_string(), output)
+            execute(asking, &text, &path.display().to_string())
         }
-        None if std::io::stdin().is_terminal() => converse(&arguments.node, output),
+        None if std::io::stdin().is_terminal() => converse(asking),
         _ => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
                 .map_err(|error| Failure::failed(format!("reading the standard input: {error}")))?;
-            execute(&arguments.node, &text, "-", output)
+            execute(asking, &text, "-")
         }
     }
 }
 
 /// Carries out whole statements, which may stand on several lines; what is refused does not end the conversation.
-fn converse(node: &NodeArguments, output: Output) -> Result<(), Failure> {
+fn converse(asking: Asking<'_>) -> Result<(), Failure> {
+    let output = asking.output;
     output.note("statements end with a semicolon; Ctrl-D ends");
     let mut pending = String::new();
     loop {
@@ -82,7 +94,7 @@ fn converse(node: &NodeArguments, output: Output) -> Result<(), Failure> {
             return Ok(());
         }
         if pending.trim_end().ends_with(';') {
-            match execute(node, &std::mem::take(&mut pending), "sql", output) {
+            match execute(asking, &std::mem::take(&mut pending), "sql") {
                 Err(Failure::Failed(reason) | Failure::BadInput(reason)) => output.complain(&reason),
                 other => other?,
             }
@@ -96,9 +108,16 @@ fn prompt(text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::failed(format!("writing to the terminal: {error}")))
 }
 
-fn execute(node: &NodeArguments, text: &str, origin: &str, output: Output) -> Result<(), Failure> {
-    let body = json!({ "sql": text });
-    let answer = block_on(async move { node.call(Method::POST, "/v1/sql", Some(&body)).await })?;
+fn execute(asking: Asking<'_>, text: &str, origin: &str) -> Result<(), Failure> {
+    let Asking { node, from, output } = asking;
+    let body = json!({ "sql": text, "from": from });
+    let show = |line: &[u8]| {
+        output.raw(line, true)?;
+        output.flush()
+    };
+    let Some(answer) = block_on(async move { node.lines("/v1/sql", &body, show).await })? else {
+        return Ok(());
+    };
     if answer.status.is_success() {
         let results: Results = serde_json::from_value(answer.body)
             .map_err(|error| Failure::failed(format!("reading the node's answer: {error}")))?;

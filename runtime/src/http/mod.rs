@@ -7,6 +7,7 @@ mod connect;
 mod health;
 mod metrics;
 mod pipelines;
+mod select;
 mod sql;
 mod status;
 
@@ -35,6 +36,8 @@ pub struct Resources {
     /// Names this process to Kafka Connect's tools: `host:port`.
     pub worker_id: Arc<str>,
     pub cluster_id: Arc<str>,
+    /// Ends answers that would go on for ever.
+    pub stopping: CancellationToken,
 }
 
 impl Resources {
@@ -81,6 +84,7 @@ pub async fn serve(address: SocketAddr, mut resources: Resources) -> std::io::Re
     let address = listener.local_addr()?;
     resources.worker_id = Arc::from(address.to_string());
     let stop = CancellationToken::new();
+    resources.stopping = stop.clone();
     let stopped = stop.clone().cancelled_owned();
     let router = router(resources);
     let task =

@@ -2,7 +2,7 @@
 //!
 //! The body is JSON, `{"sql": "…"}`, or the statements themselves. The answer is JSON, `{"results": [{"statement",
 //! "message", "columns", "rows"}, …]}`, or with `Accept: application/x-ndjson` one row a line. A refused text gives 400
-//! with every finding and its place; nothing of it was carried out then.
+//! with every finding and its place; nothing of it was carried out then. A `SELECT` alone is in `select`.
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -10,41 +10,70 @@ use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use millstream_streams::{Answer, Diagnostic, QueryShown, SessionError};
+use millstream_streams::{Answer, Diagnostic, QueryShown, SelectFrom, SessionError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Resources, problem};
+use super::{Resources, problem, select};
 use crate::pipeline::query_json;
 
 /// Longest body that is read: the text of statements and its JSON.
 const BODY_BYTES_MAX: usize = 8 << 20;
 
-const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
     sql: String,
+    /// Where a SELECT begins to read.
+    #[serde(default)]
+    from: From,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum From {
+    #[default]
+    Earliest,
+    Latest,
 }
 
 pub async fn execute(State(resources): State<Resources>, headers: HeaderMap, body: Body) -> Response {
     if is_from_another_site(&headers) {
         return problem(StatusCode::FORBIDDEN, "statements are not taken from pages of other sites");
     }
-    let text = match read(body).await {
-        Ok(text) => text,
+    let Request { sql: text, from } = match read(body).await {
+        Ok(request) => request,
         Err((status, reason)) => return problem(status, &reason),
     };
     let Some(session) = resources.pipelines.session() else { return starting() };
+    let from = match from {
+        From::Earliest => SelectFrom::Earliest,
+        From::Latest => SelectFrom::Latest,
+    };
+    match session.select(&text, from).await {
+        Ok(Some(selection)) if selection.is_bounded() && !wants_lines(&headers) => {
+            return select::table(&text, selection).await;
+        }
+        Ok(Some(selection)) => return select::lines(selection, resources.stopping.clone()),
+        Ok(None) => {}
+        Err(error) => return failed(&error),
+    }
     match session.execute(&text).await {
         Ok(answers) if wants_lines(&headers) => ([(CONTENT_TYPE, NDJSON)], lines(&answers)).into_response(),
         Ok(answers) => {
             let results: Vec<Value> = answers.iter().map(answer_json).collect();
             Json(json!({ "results": results })).into_response()
         }
-        Err(SessionError::Refused(findings)) => refused(&findings),
-        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &SessionError) -> Response {
+    match error {
+        SessionError::Refused(findings) => refused(findings),
+        error => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 
@@ -60,7 +89,7 @@ pub async fn query(State(resources): State<Resources>, Path(name): Path<String>)
     }
 }
 
-fn all(resources: &Resources) -> Vec<QueryShown> {
+pub(super) fn all(resources: &Resources) -> Vec<QueryShown> {
     resources.pipelines.sessions().iter().flat_map(|session| session.queries()).collect()
 }
 
@@ -78,7 +107,7 @@ fn starting() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "the queries are not started yet: try again in a moment")
 }
 
-async fn read(body: Body) -> Result<String, (StatusCode, String)> {
+async fn read(body: Body) -> Result<Request, (StatusCode, String)> {
     let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
         let reason = format!("reading the statements, at most {BODY_BYTES_MAX} bytes: {error}");
         (StatusCode::PAYLOAD_TOO_LARGE, reason)
@@ -87,11 +116,9 @@ async fn read(body: Body) -> Result<String, (StatusCode, String)> {
     let text = String::from_utf8(bytes.to_vec())
         .map_err(|error| bad(format!("reading the statements: they are not UTF-8: {error}")))?;
     if !text.trim_start().starts_with('{') {
-        return Ok(text);
+        return Ok(Request { sql: text, from: From::Earliest });
     }
-    let request: Request = serde_json::from_str(&text)
-        .map_err(|error| bad(format!("reading the body, {{\"sql\": \"…\"}}: {error}")))?;
-    Ok(request.sql)
+    serde_json::from_str(&text).map_err(|error| bad(format!("reading the body, {{\"sql\": \"…\"}}: {error}")))
 }
 
 /// Browsers name the page a request comes from; a page of another site must not be able to run statements here.

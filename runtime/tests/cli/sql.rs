@@ -48,6 +48,7 @@ fn statements_run_on_a_server_and_survive_its_restart() {
         (&query["state"], &query["reads"][0], &query["writes"]),
         (&"running".into(), &"orders".into(), &"totals".into())
     );
+    assert!(get(&http, "/metrics").contains("millstream_query_late_rows_total{query=\"totals\"} 0\n"));
     let shown = say(&http, &["--json", "-e", "SHOW TABLES"]).succeeded();
     assert_eq!(
         shown,
@@ -100,4 +101,44 @@ fn http_takes_json_and_text_and_says_what_is_wrong() {
     let away = millstream(directory.path(), &["sql", "--node", "127.0.0.1:1", "-e", "SHOW STREAMS"]);
     assert_eq!(away.code, Some(1));
     assert!(away.stderr.starts_with("asking the node at 127.0.0.1:1: "), "{}", away.stderr);
+}
+
+#[test]
+fn a_select_is_answered_as_a_table_or_line_by_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server(directory.path());
+    let http = server.part("http");
+    post(
+        http,
+        "",
+        "CREATE STREAM s (k TEXT, n INT) WITH (partitions = 1); INSERT INTO s VALUES ('a', 1), ('b', 2);",
+    );
+    let table = post(http, "", "SELECT n, k FROM s WHERE n > 1");
+    assert!(table.contains(r#""columns":["n","k"]"#) && table.contains(r#""rows":[[2,"b"]]"#), "{table}");
+    let lines = post(http, "Accept: application/x-ndjson\r\n", "SELECT n, k FROM s");
+    assert!(
+        lines.contains("{\"n\":1,\"k\":\"a\"}\n") && lines.contains("{\"n\":2,\"k\":\"b\"}\n"),
+        "{lines}"
+    );
+    // It goes on for ever, so the client reads as much as it wants and goes.
+    let mut stream = TcpStream::connect(http).unwrap();
+    let body = "SELECT k FROM s EMIT CHANGES";
+    let length = body.len();
+    write!(stream, "POST /v1/sql HTTP/1.1\r\nHost: {http}\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut seen = String::new();
+    let mut piece = [0; 1024];
+    while !seen.contains("{\"k\":\"b\"}") {
+        let read = stream.read(&mut piece).unwrap();
+        assert!(read > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let limited =
+        millstream(directory.path(), &["sql", "--node", http, "-e", "SELECT k FROM s EMIT CHANGES LIMIT 1"]);
+    assert_eq!(limited.succeeded(), "{\"k\":\"a\"}\n");
+    let limited =
+        millstream(directory.path(), &["sql", "--node", http, "-e", "SELECT k FROM s LIMIT 1 EMIT CHANGES"]);
+    assert_eq!(limited.succeeded(), "{\"k\":\"a\"}\n");
+    // A server that stops ends what would go on.
+    assert_eq!(server.stop(), Some(0));
 }

@@ -1,8 +1,9 @@
 //! From result batches to record keys and values.
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 
 use super::QueryError;
+use super::original::Header;
 use super::rows::{RowKind, Rows};
 use super::source::format_of;
 use crate::format::{EncodedRows, Encoder, FormatError, KeyEncoder, write_json_value};
@@ -17,7 +18,12 @@ pub(crate) struct OutputRows {
     values: EncodedRows,
     /// Rows without a value take their key back; absent if there are none.
     has_value: Option<Vec<bool>>,
+    /// By row; empty if no row has any.
+    headers: Vec<Vec<Header>>,
 }
+
+/// A record to write: its key, its value, its headers.
+pub(crate) type OutputRow<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, &'a [Header]);
 
 impl OutputRows {
     pub fn len(&self) -> usize {
@@ -29,9 +35,14 @@ impl OutputRows {
         self.has_key.clear();
         self.values.clear();
         self.has_value = None;
+        self.headers.clear();
     }
 
-    fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+    pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, headers: Vec<Header>) {
+        if !headers.is_empty() {
+            self.headers.resize(self.has_key.len(), Vec::new());
+            self.headers.push(headers);
+        }
         self.has_key.push(key.is_some());
         self.keys.bytes.extend_from_slice(key.unwrap_or_default());
         self.keys.ends.push(self.keys.bytes.len());
@@ -40,13 +51,17 @@ impl OutputRows {
         self.has_value.get_or_insert_default().push(value.is_some());
     }
 
-    /// Key and value of each row.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&[u8]>, Option<&[u8]>)> {
+    pub fn headers(&self, row: usize) -> &[Header] {
+        self.headers.get(row).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = OutputRow<'_>> {
         (0..self.len()).map(|row| {
             let has_key = self.has_key.get(row).copied().unwrap_or(false);
             let has_value =
                 self.has_value.as_ref().is_none_or(|flags| flags.get(row).copied().unwrap_or(false));
-            (has_key.then(|| self.keys.row(row)), has_value.then(|| self.values.row(row)))
+            let value = has_value.then(|| self.values.row(row));
+            (has_key.then(|| self.keys.row(row)), value, self.headers(row))
         })
     }
 }
@@ -57,6 +72,8 @@ pub(crate) struct RowEncoder {
     key: Vec<usize>,
     keys: KeyEncoder,
     values: Encoder,
+    /// The column that becomes the record's headers.
+    headers: Option<usize>,
     /// Rows replace the one of the same key.
     is_keyed: bool,
 }
@@ -78,6 +95,7 @@ impl RowEncoder {
             key: plan.key.clone(),
             keys: KeyEncoder::new(plan.key.clone()),
             values,
+            headers: plan.headers,
             is_keyed: plan.relation.mode == ChangeMode::Upsert,
         })
     }
@@ -87,6 +105,9 @@ impl RowEncoder {
     pub fn encode(&mut self, rows: &Rows, out: &mut OutputRows) -> Result<(), QueryError> {
         let failed = |source| QueryError::Encode { topic: self.topic.clone(), source };
         self.encode_batch(&rows.batch, out).map_err(failed)?;
+        if let Some(column) = self.headers {
+            out.headers = headers(rows.batch.column(column));
+        }
         if self.is_keyed && rows.kinds.is_some() {
             self.take_back(rows, out);
         }
@@ -107,18 +128,37 @@ impl RowEncoder {
     /// Keeps of changes what a topic needs: the row before an update only if the update has another key.
     fn take_back(&self, rows: &Rows, out: &mut OutputRows) {
         let mut kept = OutputRows { has_value: Some(Vec::new()), ..OutputRows::default() };
-        for (row, (key, value)) in out.iter().enumerate() {
+        for (row, (key, value, headers)) in out.iter().enumerate() {
             let is_replaced = rows.kind(row) == RowKind::UpdateBefore
                 && row + 1 < rows.len()
                 && rows.kind(row + 1) == RowKind::UpdateAfter
                 && out.has_key.get(row) == out.has_key.get(row + 1)
                 && out.keys.row(row) == out.keys.row(row + 1);
             if !is_replaced {
-                kept.push(key, value.filter(|_| rows.kind(row).adds()));
+                kept.push(key, value.filter(|_| rows.kind(row).adds()), headers.to_vec());
             }
         }
         *out = kept;
     }
+}
+
+/// The entries of a map from text to text, for each row.
+fn headers(column: &ArrayRef) -> Vec<Vec<Header>> {
+    let Some(maps) = column.as_map_opt() else { return Vec::new() };
+    let of_row = |row: usize| -> Vec<Header> {
+        if maps.is_null(row) {
+            return Vec::new();
+        }
+        let entries = maps.value(row);
+        let (Some(names), Some(values)) =
+            (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_string_opt::<i32>())
+        else {
+            return Vec::new();
+        };
+        let value = |place: usize| values.is_valid(place).then(|| values.value(place).as_bytes().to_vec());
+        (0..entries.len()).map(|place| (names.value(place).to_owned(), value(place))).collect()
+    };
+    (0..maps.len()).map(of_row).collect()
 }
 
 fn no_columns(rows: usize, out: &mut EncodedRows) -> Vec<bool> {

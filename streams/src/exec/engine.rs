@@ -237,6 +237,7 @@ async fn supervise(
 ) {
     let task_config = TaskConfig {
         commit_interval: config.commit_interval,
+        commit_rows_max: task::TRANSACTION_ROWS_MAX,
         idle_timeout: config.idle_timeout,
         bad_records: config.bad_records,
         state: config.state.clone(),
@@ -281,6 +282,9 @@ async fn create_topics(client: &Client, config: &EngineConfig, query: &QueryPlan
     }
     if let Some(sink) = query.sink() {
         ensure(&admin, query.name(), relation_topic(config, &sink.relation, first)).await?;
+    }
+    for topic in query.side_topics() {
+        ensure(&admin, query.name(), new_topic(config, topic, first)).await?;
     }
     for topic in query.internal_topics() {
         let changelog = new_topic(config, &topic, Some(1)).config("cleanup.policy", "compact");

@@ -14,6 +14,7 @@ use super::exchange::owned;
 use super::link::{Change, Piece};
 use super::worker::{Gave, Job, Layout, Mail, Phase, Worker};
 use crate::plan::{NodeId, QueryPlan, Step};
+use crate::sql::catalog::OnError;
 use crate::state::Persistent;
 use crate::state::store::{ColdTable, QueryStore};
 
@@ -274,7 +275,19 @@ fn layout(plan: Arc<QueryPlan>, workers: usize) -> Layout {
         _ => None,
     });
     let looked_up = looked_up.collect();
+    let output = |topic: &str| plan.output_topics().iter().skip(sinks).position(|known| *known == topic);
+    let dead_output = |step: &Step| match step {
+        Step::Source(source) => match &source.on_error {
+            Some(OnError::DeadLetter(topic)) => output(topic).map(|place| place + sinks),
+            _ => None,
+        },
+        _ => None,
+    };
+    let dead_outputs = nodes.iter().map(|node| dead_output(&node.step)).collect();
+    let late_output = plan.late_topic.as_deref().and_then(output).map(|place| place + sinks);
     Layout {
+        late_output,
+        dead_outputs,
         levels: plan.graph.levels(),
         consumers,
         outputs,

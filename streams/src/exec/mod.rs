@@ -8,8 +8,10 @@ mod graph;
 mod link;
 mod operator;
 mod operators;
+mod original;
 mod positions;
 mod rows;
+mod selection;
 mod source;
 mod status;
 mod task;
@@ -24,6 +26,7 @@ pub use engine::{
 };
 pub(crate) use operators::Moment;
 pub(crate) use rows::Rows;
+pub use selection::{SelectFrom, SelectedRow, Selection};
 pub(crate) use source::SourceReader;
 pub use status::{QueryState, QueryStatus};
 

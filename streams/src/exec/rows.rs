@@ -2,7 +2,7 @@
 //! in its partition when it was read.
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array, RecordBatch, UInt8Array, UInt32Array,
 };
 use datafusion::arrow::compute::{filter, filter_record_batch, take, take_record_batch};
 use datafusion::arrow::datatypes::{Int64Type, UInt8Type};
@@ -46,17 +46,19 @@ pub(crate) struct Rows {
     /// The watermark of each row's own source partition before it, microseconds; absent where the rows have no event time, and
     /// behind steps after which no row can be late.
     pub watermarks: Option<Int64Array>,
+    /// The record of each row as it came (`super::original`), where a topic is to have those that are late.
+    pub records: Option<BinaryArray>,
 }
 
 impl Rows {
     pub fn inserts(batch: RecordBatch) -> Rows {
-        Rows { batch, kinds: None, watermarks: None }
+        Rows { batch, kinds: None, watermarks: None, records: None }
     }
 
     pub fn changes(batch: RecordBatch, kinds: &[RowKind]) -> Rows {
         debug_assert_eq!(batch.num_rows(), kinds.len());
         let kinds = kinds.iter().map(|kind| *kind as u8).collect::<Vec<u8>>();
-        Rows { batch, kinds: Some(UInt8Array::from(kinds)), watermarks: None }
+        Rows { batch, kinds: Some(UInt8Array::from(kinds)), watermarks: None, records: None }
     }
 
     pub fn len(&self) -> usize {
@@ -95,26 +97,28 @@ impl Rows {
     /// The rows that are kept; a mask's NULL keeps nothing.
     pub fn filter(&self, kept: &BooleanArray) -> Result<Rows, ArrowError> {
         let each = |array: &dyn Array| filter(array, kept);
-        let (kinds, watermarks) = self.beside(each)?;
-        Ok(Rows { batch: filter_record_batch(&self.batch, kept)?, kinds, watermarks })
+        self.beside(filter_record_batch(&self.batch, kept)?, each)
     }
 
     /// The rows at these places, in this order; a place may come again.
     pub fn take(&self, places: &UInt32Array) -> Result<Rows, ArrowError> {
         let each = |array: &dyn Array| take(array, places, None);
-        let (kinds, watermarks) = self.beside(each)?;
-        Ok(Rows { batch: take_record_batch(&self.batch, places)?, kinds, watermarks })
+        self.beside(take_record_batch(&self.batch, places)?, each)
     }
 
     fn beside(
         &self,
+        batch: RecordBatch,
         each: impl Fn(&dyn Array) -> Result<ArrayRef, ArrowError>,
-    ) -> Result<(Option<UInt8Array>, Option<Int64Array>), ArrowError> {
+    ) -> Result<Rows, ArrowError> {
         let kinds = self.kinds.as_ref().map(|kinds| each(kinds)).transpose()?;
         let watermarks = self.watermarks.as_ref().map(|watermarks| each(watermarks)).transpose()?;
-        Ok((
-            kinds.map(|kinds| kinds.as_primitive::<UInt8Type>().clone()),
-            watermarks.map(|watermarks| watermarks.as_primitive::<Int64Type>().clone()),
-        ))
+        let records = self.records.as_ref().map(|records| each(records)).transpose()?;
+        Ok(Rows {
+            batch,
+            kinds: kinds.map(|kinds| kinds.as_primitive::<UInt8Type>().clone()),
+            watermarks: watermarks.map(|watermarks| watermarks.as_primitive::<Int64Type>().clone()),
+            records: records.map(|records| records.as_binary::<i32>().clone()),
+        })
     }
 }

@@ -22,6 +22,7 @@ use super::status::{QueryState, StatusCells};
 use super::worker::Gave;
 use crate::format::RowError;
 use crate::plan::{NodeId, QueryPlan};
+use crate::sql::catalog::OnError;
 use crate::state::store::{QueryStore, StateDatabase, StoreError};
 
 /// A task looks up from its input at least this often: for stop, finish, and partitions gone idle.
@@ -34,7 +35,7 @@ pub(crate) const PARALLELISM_MAX: usize = 128;
 const ROUND_RECORDS_MAX: i64 = 65_536;
 
 /// Rows that one transaction may carry before it is committed early.
-const TRANSACTION_ROWS_MAX: u64 = 1_000_000;
+pub(crate) const TRANSACTION_ROWS_MAX: u64 = 1_000_000;
 
 /// What is committed goes to the copy on disk at most this much later: so much of the changelog a start reads.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,6 +56,8 @@ pub(crate) struct Finish {
 
 pub(crate) struct TaskConfig {
     pub commit_interval: Duration,
+    /// Rows that bring a commit before its time.
+    pub commit_rows_max: u64,
     pub idle_timeout: Option<Duration>,
     pub bad_records: BadRecords,
     /// Where state is kept that does not fit into memory.
@@ -84,6 +87,8 @@ pub(crate) struct Task<'a> {
     looked_up: Vec<NodeId>,
     /// Inputs that wait for them.
     held: Vec<usize>,
+    /// How many of the outputs are results.
+    results: usize,
 }
 
 /// Runs until told to stop. `finished` takes the number of the last [`Finish`] that is committed.
@@ -165,6 +170,7 @@ impl<'a> Task<'a> {
             finished: 0,
             looked_up: plan.graph.looked_up(),
             held: Vec::new(),
+            results: plan.output_topics().len() - plan.side_topics().len(),
         };
         task.report();
         Ok(task)
@@ -197,7 +203,7 @@ impl<'a> Task<'a> {
         }
         let presses =
             self.store.as_ref().and_then(QueryStore::budget).is_some_and(|memory| memory.is_pressing());
-        if due || presses || self.rows_since_commit >= TRANSACTION_ROWS_MAX {
+        if due || presses || self.rows_since_commit >= self.config.commit_rows_max {
             self.commit().await?;
         }
         Ok(())
@@ -246,7 +252,12 @@ impl<'a> Task<'a> {
             offset: first.offset,
             reason: first.reason.clone(),
         };
-        if self.config.bad_records == BadRecords::Fail {
+        let stops =
+            |node: NodeId| match self.plan.graph.source_of(node).and_then(|source| source.on_error.clone()) {
+                Some(policy) => policy == OnError::Fail,
+                None => self.config.bad_records == BadRecords::Fail,
+            };
+        if bad.iter().any(|(node, _)| stops(*node)) {
             return Err(error);
         }
         self.status.bad_rows.fetch_add(bad.len() as u64, Ordering::Relaxed);
@@ -260,7 +271,9 @@ impl<'a> Task<'a> {
         for written in gave.written {
             self.note_work();
             self.link.write(written.output, &written.rows, written.keyless).await?;
-            self.status.rows_out.fetch_add(written.rows.len() as u64, Ordering::Relaxed);
+            if written.output < self.results {
+                self.status.rows_out.fetch_add(written.rows.len() as u64, Ordering::Relaxed);
+            }
             self.dataflow.recycle(written.rows);
         }
         Ok(())

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat};
+
 use super::QueryError;
 use super::encode::{OutputRows, RowEncoder};
 use super::event_time::BEGINNING;
@@ -13,6 +15,7 @@ use super::exchange::split;
 use super::link::Piece;
 use super::operator::{Operator, Output};
 use super::operators::operator;
+use super::original;
 use super::rows::Rows;
 use super::source::SourceReader;
 use crate::format::RowError;
@@ -34,6 +37,10 @@ pub(crate) struct Layout {
     pub looked_up: Vec<Option<usize>>,
     /// Sources by the place of their topic among the query's inputs.
     pub readers: Vec<Vec<NodeId>>,
+    /// Where late rows go.
+    pub late_output: Option<usize>,
+    /// By node: where records go that a source cannot read.
+    pub dead_outputs: Vec<Option<usize>>,
 }
 
 /// What a level is run for.
@@ -203,6 +210,7 @@ impl Worker {
             let Some(source) = &mut self.sources[node] else { continue };
             let read = source.read(piece)?;
             gave.rows += read.rows;
+            self.write_dead(node, &read.dead, gave);
             gave.bad.extend(read.bad.into_iter().map(|bad| (node, bad)));
             gave.progress.push(Progress {
                 node,
@@ -251,7 +259,50 @@ impl Worker {
     }
 
     fn pass_all(&mut self, node: NodeId, out: Output, gave: &mut Gave) -> Result<(), QueryError> {
+        self.write_late(&out.late, gave);
         out.rows.into_iter().try_for_each(|rows| self.pass(node, rows, gave))
+    }
+
+    /// Records that a source could not read, with the reason.
+    fn write_dead(&mut self, node: NodeId, dead: &[(Vec<u8>, String)], gave: &mut Gave) {
+        let Some(output) = self.layout.dead_outputs[node].filter(|_| !dead.is_empty()) else { return };
+        let plan = &self.layout.plan;
+        let mut rows = self.spare.pop().unwrap_or_default();
+        for (record, reason) in dead {
+            let context = [
+                ("pipeline", plan.pipeline.clone()),
+                ("node", plan.name.clone()),
+                ("reason", reason.clone()),
+            ];
+            original::push(record, original::ERROR, context, &mut rows);
+        }
+        gave.written.push(Written { output, keyless: self.keyless, rows });
+    }
+
+    /// Rows that were late, as the records they came in; one that is late for several windows once.
+    fn write_late(&mut self, late: &[Rows], gave: &mut Gave) {
+        let Some(output) = self.layout.late_output else { return };
+        let plan = &self.layout.plan;
+        for late in late {
+            let Some(records) = &late.records else { continue };
+            let mut rows = self.spare.pop().unwrap_or_default();
+            let mut last = None;
+            for (row, record) in records.iter().enumerate() {
+                let Some(record) = record.filter(|record| last != Some(*record)) else { continue };
+                last = Some(record);
+                let watermark = late.watermarks.as_ref().map(|watermarks| watermarks.value(row));
+                let watermark = watermark.filter(|watermark_us| *watermark_us != BEGINNING);
+                let told = watermark.and_then(|watermark_us| {
+                    let at = DateTime::from_timestamp_micros(watermark_us)?;
+                    Some(("watermark", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
+                });
+                let context = [("pipeline", plan.pipeline.clone()), ("query", plan.name.clone())];
+                original::push(record, original::LATE, context.into_iter().chain(told), &mut rows);
+            }
+            if rows.len() > 0 {
+                gave.written.push(Written { output, keyless: self.keyless, rows });
+            }
+        }
     }
 
     /// Rows that a node gave, to all that take them.

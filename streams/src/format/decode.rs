@@ -87,6 +87,11 @@ impl Decoder {
         self.rows
     }
 
+    /// Why the last record that was not understood was not.
+    pub fn last_reason(&self) -> Option<&str> {
+        self.errors.last().map(|error| error.reason.as_str())
+    }
+
     /// Adds a record. A value of `None` (a tombstone) gives NULL in every column of the value. Returns whether the
     /// record was understood; why not is told by [`Decoder::finish`].
     #[inline]
@@ -202,6 +207,8 @@ impl Decoder {
                 (ColumnSource::KeyElement(place), _) => {
                     column.push_token(elements.get(*place).copied().unwrap_or(Token::Null))?;
                 }
+                (ColumnSource::Topic, _) => column.push_plain(row.topic.as_bytes())?,
+                (ColumnSource::Headers, _) => column.push_token(Token::Nested(row.headers))?,
                 (ColumnSource::Partition, _) => column.push_integer(row.partition.into())?,
                 (ColumnSource::Offset, _) => column.push_integer(row.offset)?,
                 (ColumnSource::Timestamp, _) => column.push_integer(row.timestamp_ms)?,

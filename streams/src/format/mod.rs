@@ -72,6 +72,9 @@ pub struct Row<'a> {
     pub timestamp_ms: i64,
     pub offset: i64,
     pub partition: i32,
+    pub topic: &'a str,
+    /// A JSON object of texts; empty where no column asks for it.
+    pub headers: &'a [u8],
 }
 
 /// Where a column's value comes from.
@@ -87,6 +90,10 @@ pub enum ColumnSource {
     KeyBytes,
     Partition,
     Offset,
+    /// `_topic`: the topic's name.
+    Topic,
+    /// `_headers`: a map from text to text.
+    Headers,
     /// The record's timestamp, BIGINT milliseconds or TIMESTAMP.
     Timestamp,
 }

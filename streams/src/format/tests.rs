@@ -16,7 +16,15 @@ fn value_columns(columns: &[(&str, DataType)]) -> Vec<ColumnSpec> {
 }
 
 fn row(offset: i64, value: &str) -> Row<'_> {
-    Row { key: None, value: Some(value.as_bytes()), timestamp_ms: 1_517_364_000_000, offset, partition: 3 }
+    Row {
+        key: None,
+        value: Some(value.as_bytes()),
+        timestamp_ms: 1_517_364_000_000,
+        offset,
+        partition: 3,
+        topic: "t",
+        headers: b"{}",
+    }
 }
 
 fn instant() -> DataType {

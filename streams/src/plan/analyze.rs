@@ -26,21 +26,28 @@ use super::{QueryPlan, explain, logical, trouble};
 use crate::diagnostic::{Finding, Position};
 use crate::exec::{OutputRows, QueryError, RowEncoder, Rows, SourceReader};
 use crate::sql::catalog::{Catalog, ChangeMode, Relation};
-use crate::sql::ddl;
+use crate::sql::ddl::{self, Beside};
 use crate::sql::parse::Select;
 use crate::state::row;
 
 /// Names of the aggregates that run.
 pub(super) const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
 
+/// A query as it was written.
+pub(super) struct Analyzed<'a> {
+    pub name: &'a str,
+    pub select: &'a Select,
+    pub beside: &'a Beside,
+}
+
 pub(super) fn query(
     context: &PlanContext,
-    name: &str,
-    select: &Select,
+    written: &Analyzed<'_>,
     plan: &LogicalPlan,
     target: Target<'_>,
 ) -> Result<QueryPlan, Finding> {
-    let mut analysis = Analysis { select, graph: Graph::default(), may_read_versions: false };
+    let Analyzed { name, select, beside } = written;
+    let mut analysis = Analysis { select, beside, graph: Graph::default(), may_read_versions: false };
     let last = analysis.walk(plan)?;
     let Analysis { mut graph, .. } = analysis;
     if graph.sources().next().is_none() {
@@ -49,7 +56,9 @@ pub(super) fn query(
     sink(select, &mut graph, last, target)?;
     graph.relax();
     let pipeline = context.pipeline.clone();
-    let mut query = QueryPlan { pipeline, name: name.to_owned(), graph, explanation: String::new() };
+    let late_topic = beside.late_topic.clone();
+    let name = (*name).to_owned();
+    let mut query = QueryPlan { pipeline, name, graph, late_topic, explanation: String::new() };
     query.explanation = explain::text(&query);
     check_topics(&query, select.at)?;
     check_formats(&query).map_err(|error| Finding::new(select.at, error.to_string()))?;
@@ -87,6 +96,7 @@ fn check_formats(query: &QueryPlan) -> Result<(), QueryError> {
 /// The graph as far as it is built; each part of the logical plan adds its nodes behind those of its inputs.
 pub(super) struct Analysis<'a> {
     pub select: &'a Select,
+    pub beside: &'a Beside,
     pub graph: Graph,
     /// What is walked next is the right side of a join that asks for versions of it.
     pub may_read_versions: bool,
@@ -197,7 +207,10 @@ impl Analysis<'_> {
             distribution: None,
         };
         let schema = Arc::new(Schema::new(fields));
-        let plan = Arc::new(SourcePlan { relation, schema, width, is_table, watermark });
+        let on_error = self.beside.on_error.clone().or(relation.on_error.clone());
+        let keeps_records = self.beside.late_topic.is_some() && !is_table;
+        let plan = SourcePlan { relation, schema, width, is_table, watermark, keeps_records, on_error };
+        let plan = Arc::new(plan);
         let source = self.graph.add(Step::Source(plan), Vec::new(), edge.clone());
         if !is_table {
             return Ok(source);

@@ -20,6 +20,7 @@ mod logical;
 mod planning;
 mod program;
 mod result;
+mod select;
 mod session;
 mod stage;
 mod trouble;
@@ -44,12 +45,13 @@ pub(crate) use logical::constant;
 pub(crate) use planning::{Entry, EntryState, Planning};
 pub(crate) use program::deeply;
 pub use program::{PlanContext, Program};
+pub(crate) use select::Selected;
 pub(crate) use stage::{
     AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SessionGroups, SinkPlan, SourcePlan,
 };
 pub(crate) use window_size::{WindowShape, WindowSize};
 
-use crate::sql::catalog::{Catalog, ChangeMode};
+use crate::sql::catalog::{Catalog, ChangeMode, OnError};
 
 /// What a program runs: every query, and every relation it declares.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ pub struct QueryPlan {
     pub(crate) pipeline: String,
     pub(crate) name: String,
     pub(crate) graph: Graph,
+    /// Where rows go that are late.
+    pub(crate) late_topic: Option<String>,
     pub(crate) explanation: String,
 }
 
@@ -125,6 +129,11 @@ impl Plan {
                 None => needs.push(need),
             }
         }
+        for topic in self.queries.iter().flat_map(|query| query.side_topics()) {
+            if needs.iter().all(|known| known.name != topic) {
+                needs.push(TopicNeed { name: topic.to_owned(), partitions: None, compacted: false });
+            }
+        }
         needs
     }
 
@@ -167,13 +176,27 @@ impl QueryPlan {
         self.sink().map_or("", |sink| sink.relation.topic.as_str())
     }
 
-    /// Topics that are written, the result's first; each sink goes by its place here.
+    /// Topics that are written, each by its place here: those of the sinks, and behind them those of what does not become a
+    /// result.
     pub fn output_topics(&self) -> Vec<&str> {
-        let topics = self.graph.nodes.iter().filter_map(|node| match &node.step {
+        let sinks = self.graph.nodes.iter().filter_map(|node| match &node.step {
             Step::Sink(sink) => Some(sink.relation.topic.as_str()),
             _ => None,
         });
-        topics.collect()
+        sinks.chain(self.side_topics()).collect()
+    }
+
+    /// Topics of late rows and of records that could not be read, each once.
+    pub(crate) fn side_topics(&self) -> Vec<&str> {
+        let mut topics: Vec<&str> = self.late_topic.as_deref().into_iter().collect();
+        for (_, source) in self.graph.sources() {
+            if let Some(OnError::DeadLetter(topic)) = &source.on_error
+                && !topics.contains(&topic.as_str())
+            {
+                topics.push(topic);
+            }
+        }
+        topics
     }
 
     /// What becomes of the result.

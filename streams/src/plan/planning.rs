@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::analyze::Analyzed;
 use super::answer::{Answer, World};
 use super::compatible::compatible;
 use super::context::PlanningContext;
@@ -83,6 +84,10 @@ impl Planning {
         &self.context.pipeline
     }
 
+    pub(super) fn context(&self) -> &PlanContext {
+        &self.context
+    }
+
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
@@ -151,8 +156,12 @@ impl Planning {
             }
             Body::Explain(explained) => self.explain(statement, explained),
             Body::Select(select) => {
-                Err(Finding::new(select.at, "a SELECT alone has nobody to answer to here")
-                    .hint("write CREATE STREAM … AS SELECT, or EXPLAIN SELECT"))
+                Err(Finding::new(select.at, "a SELECT has nobody to answer to here")
+                    .hint(if self.running {
+                        "ask for it alone, or write CREATE STREAM … AS SELECT"
+                    } else {
+                        "write CREATE STREAM … AS SELECT, or EXPLAIN SELECT; `millstream sql` answers it on a running node"
+                    }))
             }
             Body::Show(what) => Ok(self.show(statement, *what, world)),
             Body::Describe(name) => {
@@ -315,7 +324,8 @@ impl Planning {
         options.partitions = options.partitions.or(self.partitions_of(&topic));
         let logical = logical::plan(&self.catalog, &create.select)?;
         let target = Target::New { kind: create.kind, name: &create.name, options: &options };
-        let query = analyze::query(&self.context, &create.name.text, &create.select, &logical, target)?;
+        let analyzed = Analyzed { name: &create.name.text, select: &create.select, beside: &options.beside };
+        let query = analyze::query(&self.context, &analyzed, &logical, target)?;
         self.check_query_name(&query.name, &create.name)?;
         let Some(relation) = query.sink().map(|sink| sink.relation.as_ref().clone()) else {
             return Err(Finding::new(create.name.at, "the query gives nothing"));
@@ -340,7 +350,8 @@ impl Planning {
                 .hint("INSERT INTO adds rows to a stream"));
         }
         let logical = logical::plan_into(&self.catalog, &insert.select, &relation)?;
-        let name = match (name, ddl::query_name(&insert.options)?) {
+        let (chosen, beside) = ddl::query_options(&insert.options)?;
+        let name = match (name, chosen) {
             (Some(name), _) => name.to_owned(),
             (None, Some(chosen)) => {
                 self.check_query_name(&chosen.text, &chosen)?;
@@ -349,7 +360,8 @@ impl Planning {
             (None, None) => self.free_name(&relation.name),
         };
         let target = Target::Existing(relation);
-        let query = analyze::query(&self.context, &name, &insert.select, &logical, target)?;
+        let analyzed = Analyzed { name: &name, select: &insert.select, beside: &beside };
+        let query = analyze::query(&self.context, &analyzed, &logical, target)?;
         let words = format!("query `{name}` writes into `{}`", query.writes());
         self.entries.push(Entry {
             name,

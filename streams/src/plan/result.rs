@@ -11,15 +11,25 @@ use super::program::names_in;
 use super::stage::SinkPlan;
 use crate::diagnostic::{Finding, did_you_mean};
 use crate::sql::catalog::{
-    ChangeMode, KeyFormat, Relation, RelationWatermark, TopicSettings, ValueColumns, ValueFormat,
+    ChangeMode, HEADERS, KeyFormat, Relation, RelationWatermark, TopicSettings, ValueColumns, ValueFormat,
+    metadata_type,
 };
 use crate::sql::ddl::{self, Options};
 use crate::sql::parse::{Emit, Name, RelationKind, Select};
 
 /// Where a query writes.
 pub(super) enum Target<'a> {
-    New { kind: RelationKind, name: &'a Name, options: &'a Options },
+    New {
+        kind: RelationKind,
+        name: &'a Name,
+        options: &'a Options,
+    },
     Existing(Arc<Relation>),
+    /// Whoever asked.
+    Rows {
+        name: &'a Name,
+        options: &'a Options,
+    },
 }
 
 /// Adds the sink of what node `last` gives.
@@ -29,14 +39,21 @@ pub(super) fn sink(
     last: NodeId,
     target: Target<'_>,
 ) -> Result<NodeId, Finding> {
+    let (last, headers) =
+        if matches!(target, Target::New { .. }) { headers(graph, last) } else { (last, None) };
     let is_aggregated = graph.any_before(last, &|step| matches!(step, Step::Aggregate(_)));
     let Some(edge) = graph.nodes.get(last).map(|node| node.edge.clone()) else {
         return Err(Finding::new(select.at, "the query gives nothing"));
     };
-    let result = ResultShape { select, edge: &edge, is_aggregated };
+    let result = ResultShape { select, edge: &edge, is_aggregated, headers };
     let sink = match target {
         Target::New { kind, name, options } => result.new_relation(kind, name, options),
         Target::Existing(relation) => result.existing_relation(relation),
+        Target::Rows { name, options } => {
+            let is_append = result.mode() == ChangeMode::Append;
+            let kind = if is_append { RelationKind::Stream } else { RelationKind::Table };
+            result.new_relation(kind, name, options)
+        }
     }?;
     let input = if gathers(graph, last) { gather(graph, last, &sink) } else { stay(last) };
     Ok(graph.add(Step::Sink(sink), vec![input], edge))
@@ -60,17 +77,43 @@ fn gather(graph: &mut Graph, last: NodeId, sink: &SinkPlan) -> Input {
     stay(graph.add(Step::Collapse(sink.key.clone()), vec![input], edge))
 }
 
+/// Puts the column of headers, if the result has one, behind all others.
+fn headers(graph: &mut Graph, last: NodeId) -> (NodeId, Option<usize>) {
+    let Some(edge) = graph.nodes.get(last).map(|node| &node.edge) else { return (last, None) };
+    let fields = edge.schema.fields();
+    let is_headers =
+        |field: &Arc<Field>| field.name() == HEADERS && *field.data_type() == metadata_type(HEADERS);
+    let Some(place) = fields.iter().position(is_headers) else { return (last, None) };
+    let end = fields.len() - 1;
+    if place == end {
+        return (last, Some(end));
+    }
+    let places: Vec<usize> = (0..fields.len()).filter(|other| *other != place).chain([place]).collect();
+    let columns = places.iter().map(|column| physical_column(edge.name(*column), *column)).collect();
+    let schema = Schema::new(places.iter().map(|column| fields[*column].clone()).collect::<Vec<_>>());
+    let places: Vec<Option<usize>> = places.into_iter().map(Some).collect();
+    let edge = edge.projected(Arc::new(schema), &places);
+    (graph.add(Step::Project(columns), vec![stay(last)], edge), Some(end))
+}
+
 struct ResultShape<'a> {
     select: &'a Select,
     edge: &'a Edge,
     is_aggregated: bool,
+    /// The last column of the edge, which is not one of the result: it becomes the record's headers.
+    headers: Option<usize>,
 }
 
 impl ResultShape<'_> {
     fn new_relation(&self, kind: RelationKind, name: &Name, options: &Options) -> Result<SinkPlan, Finding> {
         self.check_kind(kind, name)?;
         self.check_sessions()?;
-        let fields = self.edge.schema.fields();
+        let fields = &self.edge.schema.fields()[..self.headers.unwrap_or(self.edge.schema.fields().len())];
+        if fields.is_empty() {
+            return Err(
+                Finding::new(name.at, "the result has headers only").hint("select a column beside them")
+            );
+        }
         let schema = Arc::new(Schema::new(fields.iter().map(readable).collect::<Vec<_>>()));
         let key = self.key(kind, name, options)?;
         let value_columns = options.value_columns.unwrap_or(ValueColumns::All);
@@ -108,9 +151,10 @@ impl ResultShape<'_> {
             mode: self.mode(),
             partitions: options.partitions,
             settings: self.settings(options),
+            on_error: None,
         };
         ddl::check_key_columns(&relation).map_err(|reason| Finding::new(name.at, reason))?;
-        Ok(SinkPlan { relation: Arc::new(relation), key, value })
+        Ok(SinkPlan { relation: Arc::new(relation), key, value, headers: self.headers })
     }
 
     fn existing_relation(&self, relation: Arc<Relation>) -> Result<SinkPlan, Finding> {

@@ -7,7 +7,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::window_size::WindowSize;
 use crate::exec::Moment;
-use crate::sql::catalog::Relation;
+use crate::sql::catalog::{OnError, Relation};
 use crate::sql::parse::Emit;
 
 /// What is read from the input topic.
@@ -22,6 +22,10 @@ pub(crate) struct SourcePlan {
     pub is_table: bool,
     /// Over the decoded columns: how far event time has come, as a timestamp.
     pub watermark: Option<Arc<dyn PhysicalExpr>>,
+    /// Rows keep the record they came in: a topic is to have those that are late.
+    pub keeps_records: bool,
+    /// What becomes of records that cannot be read; `None` leaves it to the engine.
+    pub on_error: Option<OnError>,
 }
 
 #[derive(Debug)]
@@ -104,6 +108,8 @@ pub(crate) struct SinkPlan {
     pub key: Vec<usize>,
     /// The result's columns that the value carries.
     pub value: Vec<usize>,
+    /// The result's column, behind those of the relation, that becomes the record's headers.
+    pub headers: Option<usize>,
 }
 
 impl SinkPlan {
@@ -113,6 +119,6 @@ impl SinkPlan {
         let fields = relation.schema.fields().iter().enumerate();
         let carried = fields.filter(|(_, field)| relation.key_place(field.name()).is_none());
         let value = carried.map(|(index, _)| index).collect();
-        SinkPlan { relation, key, value }
+        SinkPlan { relation, key, value, headers: None }
     }
 }

@@ -4,7 +4,7 @@
 //! session of the same pipeline finds it again. A session starts from a plan (a pipeline's file, or nothing), whose
 //! relations and queries statements can read and pause, but not change.
 //!
-//! Left out: answering a bare `SELECT`.
+//! A `SELECT` alone is answered by a query that runs for it, and is kept nowhere.
 
 mod store;
 mod values;
@@ -13,15 +13,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_client::Client;
+use tokio::sync::Semaphore;
 
 use crate::diagnostic::{Diagnostic, Finding, Position};
-use crate::exec::{Engine, EngineConfig, QueryHandle, QueryState, QueryStatus, StartError};
+use crate::exec::{
+    Engine, EngineConfig, QueryHandle, QueryState, QueryStatus, SelectFrom, Selection, StartError,
+};
 use crate::plan::{Answer, Entry, EntryState, Plan, Planning, Program, QueryPlan, TopicShown, World, deeply};
 use crate::sql::parse::{Body, Show, Statement};
 use store::{Kept, Store, StoreError};
 
 /// The name that statements' own text has in diagnostics.
 const ORIGIN: &str = "sql";
+
+/// Most `SELECT`s that are answered at the same time.
+const SELECTIONS_MAX: usize = 32;
 
 /// Why statements were not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,8 @@ pub struct Session {
     inner: tokio::sync::Mutex<Inner>,
     /// What [`Session::queries`] shows without waiting for a statement under way.
     shown: Arc<Mutex<Vec<Running>>>,
+    /// Selections that may still begin.
+    selections: Arc<Semaphore>,
 }
 
 struct Inner {
@@ -107,7 +115,8 @@ impl Session {
         inner.run(&planning).await;
         inner.planning = planning;
         let shown = Arc::new(Mutex::new(inner.shown()));
-        Ok(Session { inner: tokio::sync::Mutex::new(inner), shown })
+        let selections = Arc::new(Semaphore::new(SELECTIONS_MAX));
+        Ok(Session { inner: tokio::sync::Mutex::new(inner), shown, selections })
     }
 
     /// Carries out the statements of `text` in order. They are all planned first: if one is refused, none is carried out.
@@ -130,6 +139,31 @@ impl Session {
             answers.push(step.answer);
         }
         Ok(answers)
+    }
+
+    /// Begins to answer `text` if it is a `SELECT` and nothing else: without `EMIT` over what there is now, with it for as
+    /// long as somebody takes rows. `None` if it is anything else: that is for [`Session::execute`].
+    pub async fn select(&self, text: &str, from: SelectFrom) -> Result<Option<Selection>, SessionError> {
+        let program = Program::parse(text, ORIGIN).map_err(SessionError::Refused)?;
+        let mut statements = program.statements();
+        let (Some((_, statement)), None) = (statements.next(), statements.next()) else { return Ok(None) };
+        let Body::Select(select) = &statement.body else { return Ok(None) };
+        let (client, config, planning) = {
+            let inner = self.inner.lock().await;
+            (inner.client.clone(), inner.config.clone(), inner.planning.clone())
+        };
+        let select = select.clone();
+        let planned = tokio::task::spawn_blocking(move || deeply(|| planning.selected(&select)));
+        let selected = planned
+            .await
+            .map_err(|error| SessionError::cluster("plan the query", error))?
+            .and_then(|planned| planned)
+            .map_err(|finding| SessionError::Refused(vec![finding.within(ORIGIN)]))?;
+        let Ok(permit) = self.selections.clone().try_acquire_owned() else {
+            let reason = format!("{SELECTIONS_MAX} others run already: end one, or wait for it");
+            return Err(SessionError::cluster("start the query", reason));
+        };
+        Ok(Some(Selection::start(client, &config, selected, from, permit)))
     }
 
     /// Every query in the order of planning: what one writes, only later ones read.

@@ -58,7 +58,7 @@ pub(super) fn rows(
     let mut encoded = OutputRows::default();
     encoder.encode(&Rows::inserts(batch), &mut encoded).map_err(|error| failed(&error))?;
     let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-    let records = encoded.iter().map(|(key, value)| (owned(key), owned(value))).collect();
+    let records = encoded.iter().map(|(key, value, _)| (owned(key), owned(value))).collect();
     Ok(EncodedRows { relation: relation.clone(), records })
 }
 

@@ -9,7 +9,11 @@ use datafusion::sql::sqlparser::ast;
 use super::parse::RelationKind;
 
 /// Columns every relation has beside the declared ones; read only when a query names them.
-pub(crate) const METADATA_COLUMNS: [&str; 4] = ["_key", "_partition", "_offset", "_timestamp"];
+pub(crate) const METADATA_COLUMNS: [&str; 6] =
+    ["_key", "_topic", "_partition", "_offset", "_timestamp", HEADERS];
+
+/// The column of a record's headers; a result's column of that name and type is written as headers.
+pub(crate) const HEADERS: &str = "_headers";
 
 /// A typed view of one topic.
 #[derive(Debug, Clone)]
@@ -27,6 +31,19 @@ pub(crate) struct Relation {
     pub mode: ChangeMode,
     pub partitions: Option<i32>,
     pub settings: TopicSettings,
+    /// What becomes of records that cannot be read; `None` leaves it to the engine.
+    pub on_error: Option<OnError>,
+}
+
+/// What becomes of a record that cannot be read as its relation declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// The query stops until it is mended.
+    Fail,
+    /// It is left out, and counted.
+    Skip,
+    /// It goes to this topic, and is counted.
+    DeadLetter(String),
 }
 
 /// What a topic is created with, beside its partitions.
@@ -156,11 +173,19 @@ impl Relation {
     }
 }
 
+/// A map from text to text, which may be NULL.
+fn headers_type() -> DataType {
+    let entry = [Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];
+    let entry = Field::new("entries", DataType::Struct(entry.to_vec().into()), false);
+    DataType::Map(Arc::new(entry), false)
+}
+
 pub(crate) fn metadata_type(name: &str) -> DataType {
     match name {
         "_partition" => DataType::Int32,
         "_offset" => DataType::Int64,
         "_timestamp" => DataType::Timestamp(TimeUnit::Millisecond, None),
+        HEADERS => headers_type(),
         _ => DataType::Utf8,
     }
 }

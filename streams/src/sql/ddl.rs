@@ -6,8 +6,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::sql::sqlparser::ast;
 
 use super::catalog::{
-    ChangeMode, KeyFormat, METADATA_COLUMNS, Relation, RelationWatermark, TopicSettings, ValueColumns,
-    ValueFormat,
+    ChangeMode, KeyFormat, METADATA_COLUMNS, OnError, Relation, RelationWatermark, TopicSettings,
+    ValueColumns, ValueFormat,
 };
 use super::parse::{Declare, Name, RelationKind, WithOption};
 use crate::diagnostic::{Finding, did_you_mean};
@@ -28,9 +28,18 @@ pub(crate) struct Options {
     pub value_columns: Option<ValueColumns>,
     pub partitions: Option<i32>,
     pub settings: TopicSettings,
+    pub beside: Beside,
 }
 
-const OPTIONS: [&str; 10] = [
+/// Where what does not become a result goes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
+    /// The topic of rows that are late.
+    pub late_topic: Option<String>,
+    pub on_error: Option<OnError>,
+}
+
+const OPTIONS: [&str; 13] = [
     "topic",
     "format",
     "value_format",
@@ -41,6 +50,9 @@ const OPTIONS: [&str; 10] = [
     "partitions",
     "replicas",
     "retention",
+    "late.topic",
+    "on_error",
+    "error.topic",
 ];
 
 const CSV: ValueFormat = ValueFormat::Csv { delimiter: b',' };
@@ -49,6 +61,7 @@ impl Options {
     pub fn read(written: &[WithOption]) -> Result<Options, Finding> {
         let mut options = Options::default();
         let mut delimiter = None;
+        options.beside = beside(written)?;
         for option in written {
             let value = option.value.as_str();
             match option.key.text.as_str() {
@@ -80,6 +93,7 @@ impl Options {
                 }
                 "replicas" => options.settings.replicas = Some(replicas(option)?),
                 "retention" | "retention_ms" => options.settings.retention_ms = Some(retention_ms(option)?),
+                name if BESIDE.contains(&name) => {}
                 "delimiter" | "value_delimiter" => delimiter = Some((delimiter_byte(option)?, option.key.at)),
                 other => {
                     return Err(Finding::new(option.key.at, format!("no option `{other}`"))
@@ -98,6 +112,43 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// Options of a query that say where what does not become a result goes.
+const BESIDE: [&str; 4] = ["late.topic", "late_topic", "on_error", "error.topic"];
+
+fn beside(written: &[WithOption]) -> Result<Beside, Finding> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Then {
+        Fail,
+        Skip,
+        DeadLetter,
+    }
+    let find = |names: &[&str]| written.iter().find(|option| names.contains(&option.key.text.as_str()));
+    let late_topic = find(&["late.topic", "late_topic"]).map(checked_topic).transpose()?;
+    let error_topic = find(&["error.topic"]);
+    let then = find(&["on_error"]);
+    let chosen = then
+        .map(|option| {
+            let choices = [("fail", Then::Fail), ("skip", Then::Skip), ("dead-letter", Then::DeadLetter)];
+            choice(option, &choices)
+        })
+        .transpose()?;
+    let on_error = match (chosen, error_topic) {
+        (None, None) => None,
+        (None | Some(Then::DeadLetter), Some(topic)) => Some(OnError::DeadLetter(checked_topic(topic)?)),
+        (Some(Then::Fail), None) => Some(OnError::Fail),
+        (Some(Then::Skip), None) => Some(OnError::Skip),
+        (Some(Then::DeadLetter), None) => {
+            let at = then.map(|option| option.value_at).unwrap_or_default();
+            return Err(Finding::new(at, "dead letters need a topic").hint("add error.topic = '…'"));
+        }
+        (Some(_), Some(topic)) => {
+            return Err(Finding::new(topic.key.at, "`error.topic` is for dead letters")
+                .hint("write on_error = 'dead-letter', or leave one of both out"));
+        }
+    };
+    Ok(Beside { late_topic, on_error })
 }
 
 fn replicas(option: &WithOption) -> Result<i16, Finding> {
@@ -142,8 +193,8 @@ fn delimiter_byte(option: &WithOption) -> Result<u8, Finding> {
     }
 }
 
-/// The name that `INSERT INTO … WITH (name = '…')` gives its query.
-pub(crate) fn query_name(written: &[WithOption]) -> Result<Option<Name>, Finding> {
+/// What `INSERT INTO … WITH (name = '…')` says of its query.
+pub(crate) fn query_options(written: &[WithOption]) -> Result<(Option<Name>, Beside), Finding> {
     let mut name = None;
     for option in written {
         match option.key.text.as_str() {
@@ -157,13 +208,15 @@ pub(crate) fn query_name(written: &[WithOption]) -> Result<Option<Name>, Finding
                 )
                 .hint("letters, digits, `.`, `_` and `-`"));
             }
+            other if BESIDE.contains(&other) => {}
             other => {
-                return Err(Finding::new(option.key.at, format!("no option `{other}`"))
-                    .hint("INSERT INTO takes `name`, the query's name"));
+                return Err(Finding::new(option.key.at, format!("no option `{other}`")).hint(
+                    "INSERT INTO takes `name` (the query's name), `late.topic`, `on_error`, `error.topic`",
+                ));
             }
         }
     }
-    Ok(name)
+    Ok((name, beside(written)?))
 }
 
 fn choice<T: Copy>(option: &WithOption, choices: &[(&str, T)]) -> Result<T, Finding> {
@@ -199,6 +252,10 @@ pub(crate) fn declare(
     types: impl Fn(&ast::ColumnDef) -> Result<Arc<Field>, String>,
 ) -> Result<Relation, Finding> {
     let options = Options::read(&written.options)?;
+    if let Some(option) = written.options.iter().find(|option| option.key.text.starts_with("late")) {
+        return Err(Finding::new(option.key.at, "a row is late for a query, not for what it reads")
+            .hint("write it with the query: CREATE TABLE … WITH (late.topic = '…') AS SELECT …"));
+    }
     let mut fields: Vec<Arc<Field>> = Vec::new();
     for column in &written.columns {
         let name = &column.name;
@@ -236,6 +293,7 @@ pub(crate) fn declare(
         },
         partitions: options.partitions,
         settings: options.settings,
+        on_error: options.beside.on_error,
     };
     check_format(written, &relation)?;
     Ok(relation)

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_streams::{EngineConfig, PlanContext, Program, QueryShown, QueryState, Session};
+use millstream_streams::{
+    EngineConfig, PlanContext, Program, QueryShown, QueryState, SelectFrom, SelectedRow, Session,
+};
 use tokio::runtime::Runtime;
 
 use crate::cluster::{PATIENCE, TestCluster};
@@ -172,5 +174,60 @@ fn a_file_s_relations_are_there_to_be_read_and_paused() {
     let shell = Shell::open(&cluster, "");
     assert!(shell.query("copy").is_none());
     assert_eq!(shell.say("DROP STREAM copy"), "`copy`, which did not run, dropped");
+    shell.stop();
+}
+/// The rows of a `SELECT`, as text, until there are so many or it ends.
+fn selected(shell: &Shell, text: &str, count: usize) -> Vec<String> {
+    let text = text.replace('@', &format!("{}-", shell.prefix));
+    shell.runtime.block_on(async {
+        let selection = shell.session.select(&text, SelectFrom::Earliest).await.unwrap();
+        let mut selection = selection.expect("a SELECT");
+        let mut rows = Vec::new();
+        while rows.len() < count {
+            match tokio::time::timeout(PATIENCE, selection.next()).await.expect("rows come") {
+                Some(Ok(SelectedRow::Row(row))) => rows.push(String::from_utf8(row).unwrap()),
+                Some(Ok(SelectedRow::Gone(key))) => {
+                    rows.push(format!("gone {}", String::from_utf8_lossy(&key)))
+                }
+                Some(Err(error)) => rows.push(error.to_string()),
+                None => break,
+            }
+        }
+        rows
+    })
+}
+
+#[test]
+fn a_select_alone_gives_what_there_is_or_what_comes() {
+    let cluster = TestCluster::start();
+    let shell = Shell::open(
+        &cluster,
+        "CREATE STREAM s (k TEXT, n BIGINT) WITH (topic = '@s', partitions = 2);
+         CREATE TABLE t WITH (topic = '@t') AS SELECT k, sum(n) AS n FROM s GROUP BY k;",
+    );
+    shell.say("INSERT INTO s VALUES ('a', 1), ('b', 2), ('a', 3)");
+    let mut rows = selected(&shell, "SELECT k, n * 2 AS n FROM s WHERE n < 3", 9);
+    rows.sort();
+    assert_eq!(rows, [r#"{"k":"a","n":2}"#, r#"{"k":"b","n":4}"#]);
+    assert_eq!(selected(&shell, "SELECT sum(n) AS n, count(*) AS c FROM s", 9), [r#"{"n":6,"c":3}"#]);
+    assert_eq!(selected(&shell, "SELECT k FROM s LIMIT 2", 9).len(), 2);
+    let wait = Instant::now() + PATIENCE;
+    loop {
+        let mut rows = selected(&shell, "SELECT * FROM t", 9);
+        rows.sort();
+        if rows == [r#"{"k":"a","n":4}"#, r#"{"k":"b","n":2}"#] {
+            break;
+        }
+        assert!(Instant::now() < wait, "{rows:?}");
+    }
+    // With EMIT it goes on: rows that are written later come too.
+    let live = std::thread::scope(|scope| {
+        let reader =
+            scope.spawn(|| selected(&shell, "SELECT k, count(*) AS c FROM s GROUP BY k EMIT CHANGES", 1));
+        reader.join().unwrap()
+    });
+    assert_eq!(live.len(), 1);
+    let refused = shell.runtime.block_on(shell.session.select("SELECT x FROM s", SelectFrom::Latest));
+    assert!(refused.err().unwrap().to_string().contains("no column `x`"));
     shell.stop();
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_client::{
-    Client, CommittedOffset, Consumer, ConsumerConfig, Delivery, GroupMetadata, NewRecord, Record, Start,
-    StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
+    Client, CommittedOffset, Consumer, ConsumerConfig, Delivery, Fetched, GroupMetadata, NewRecord, Record,
+    Start, StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
 };
 
 use super::restore::{self, CHANGELOG_PARTITION};
@@ -137,6 +137,23 @@ impl Opened {
     }
 }
 
+/// What was fetched, if it is of one of the inputs.
+pub(crate) fn piece_of(inputs: &[String], fetched: Fetched) -> Option<Piece> {
+    let input = inputs.iter().position(|topic| *topic == *fetched.place.topic)?;
+    Some(Piece {
+        input,
+        partition: fetched.place.partition,
+        start_offset: fetched.start_offset,
+        next_offset: fetched.next_offset,
+        end_offset: if fetched.last_stable_offset >= 0 {
+            fetched.last_stable_offset.min(fetched.high_watermark)
+        } else {
+            fetched.high_watermark
+        },
+        batches: fetched.batches,
+    })
+}
+
 #[async_trait]
 impl Link for ClusterLink {
     async fn open(&mut self) -> Result<Vec<InputPartition>, QueryError> {
@@ -171,22 +188,7 @@ impl Link for ClusterLink {
         let fetched = self.consumer.poll(wait).await.map_err(|error| {
             QueryError::cluster(format!("read topics `{}`", self.inputs.join("`, `")), error)
         })?;
-        let Some(fetched) = fetched else { return Ok(None) };
-        let Some(input) = self.inputs.iter().position(|topic| *topic == *fetched.place.topic) else {
-            return Ok(None);
-        };
-        Ok(Some(Piece {
-            input,
-            partition: fetched.place.partition,
-            start_offset: fetched.start_offset,
-            next_offset: fetched.next_offset,
-            end_offset: if fetched.last_stable_offset >= 0 {
-                fetched.last_stable_offset.min(fetched.high_watermark)
-            } else {
-                fetched.high_watermark
-            },
-            batches: fetched.batches,
-        }))
+        Ok(fetched.and_then(|fetched| piece_of(&self.inputs, fetched)))
     }
 
     fn hold(&mut self, held: &[usize]) {
@@ -204,9 +206,11 @@ impl Link for ClusterLink {
         opened.begin()?;
         let Some(writer) = opened.outputs.get(output) else { return Ok(()) };
         let partitions = i32::try_from(writer.partitions()).unwrap_or(i32::MAX).max(1);
-        for (key, value) in rows.iter() {
+        for (key, value, headers) in rows.iter() {
             let partition = if key.is_none() { Some(keyless.rem_euclid(partitions)) } else { None };
-            let record = NewRecord { key, value, headers: &[], timestamp_ms: None };
+            let headers: Vec<(&str, Option<&[u8]>)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            let record = NewRecord { key, value, headers: &headers, timestamp_ms: None };
             writer
                 .append(partition, record)
                 .await

@@ -22,14 +22,15 @@ use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{AggregatePlan, AggregateWindow};
 use crate::sql::parse::Emit;
 use crate::state::encoding::{ColumnReader, Reader, StoredColumn, VERSION};
-use crate::state::key::virtual_nodes;
+use crate::state::key::{HEADER_BYTES, virtual_nodes};
 use crate::state::memory::MemoryBudget;
 use crate::state::store::ColdTable;
 use crate::state::{OnChange, Persistent};
 
 mod spill;
+mod windows;
 
-use spill::{Spill, state_key};
+use spill::{Spill, StoredKeys};
 
 const GROUPS: &str = "the columns of GROUP BY";
 const CALLS: &str = "the arguments of an aggregate";
@@ -59,6 +60,8 @@ pub(super) struct Aggregator {
     /// Results say what was before them: as it was when a group was first touched since the last commit.
     says_before: bool,
     before: Vec<RecordBatch>,
+    /// Stored keys of groups that are gone and were not in memory.
+    gone_stored: Vec<Vec<u8>>,
     /// Values of groups that are gone, with the group: key of the group, call, value.
     gone_values: Vec<(Arc<[u8]>, usize, Vec<u8>)>,
     /// The watermark that windows were last closed by.
@@ -72,6 +75,8 @@ pub(super) struct Aggregator {
 #[derive(Clone)]
 struct Group {
     key: Arc<[u8]>,
+    /// Of its window.
+    end_us: i64,
     is_changed: bool,
     is_unreported: bool,
     /// Where the result before is: place in `before`, row.
@@ -107,6 +112,7 @@ impl Aggregator {
             unreported: Vec::new(),
             says_before,
             before: Vec::new(),
+            gone_stored: Vec::new(),
             gone_values: Vec::new(),
             closed_us: BEGINNING,
             late_rows: 0,
@@ -116,7 +122,7 @@ impl Aggregator {
     }
 
     /// Adds the rows that are in time. A row is late by its partition's watermark before it, or by what is closed.
-    fn take_in(&mut self, rows: Rows) -> Result<(), QueryError> {
+    fn take_in(&mut self, rows: Rows, out: &mut Output) -> Result<(), QueryError> {
         let Some(window) = self.plan.window else {
             return self.add(&rows, None);
         };
@@ -134,6 +140,10 @@ impl Aggregator {
             return self.add(&rows, Some(&ends));
         }
         self.late_rows += late as u64;
+        if rows.records.is_some() {
+            let dropped: BooleanArray = kept.iter().map(|kept| kept.map(|kept| !kept)).collect();
+            out.late.push(rows.filter(&dropped).map_err(QueryError::compute(GROUPS))?);
+        }
         let rows = rows.filter(&kept).map_err(QueryError::compute(GROUPS))?;
         let ends: Int64Array =
             (0..ends.len()).filter(|row| kept.value(*row)).map(|row| Some(ends.value(row))).collect();
@@ -245,6 +255,7 @@ impl Aggregator {
         let key: Arc<[u8]> = Arc::from(key);
         let group = Group {
             key: key.clone(),
+            end_us,
             is_changed: false,
             is_unreported: false,
             is_given: false,
@@ -286,39 +297,6 @@ impl Aggregator {
             group.is_unreported = true;
             self.unreported.push(slot);
         }
-    }
-
-    /// Closes every window that ends at or before the watermark, less its grace: for `EMIT FINAL` their results, in the
-    /// order of window end and key. Their state is dropped.
-    fn close(&mut self, watermark_us: i64) -> Result<Option<Rows>, QueryError> {
-        let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
-        let mut closing: Vec<u32> = Vec::new();
-        while let Some(entry) = self.windows.first_entry() {
-            if entry.key().saturating_add(grace_us) > watermark_us {
-                break;
-            }
-            let (end_us, mut slots) = entry.remove_entry();
-            slots.sort_unstable_by(|left, right| {
-                self.groups[*left as usize].key.cmp(&self.groups[*right as usize].key)
-            });
-            closing.extend(slots);
-            self.last_end_us = self.last_end_us.max(Some(end_us.saturating_add(grace_us)));
-        }
-        if closing.is_empty() {
-            return Ok(None);
-        }
-        let results = match self.plan.emit {
-            Emit::Final => {
-                let left = closing.iter().copied().filter(|slot| !self.is_gone(*slot));
-                Some(Rows::inserts(self.results(&left.collect::<Vec<_>>())?))
-            }
-            // What changed last still has to be said.
-            Emit::Changes => self.changes()?,
-        };
-        // Groups without rows are gone with their change already.
-        closing.retain(|slot| self.slots.get(&self.groups[*slot as usize].key) == Some(slot));
-        self.drop_groups(&closing)?;
-        Ok(results)
     }
 
     /// For `EMIT CHANGES`: the results of every group that changed since the last call, in the order of their key.
@@ -437,16 +415,30 @@ impl Aggregator {
     }
 
     /// What the changelog's keys begin with, and the columns behind.
-    fn stored_keys(&self, keys: &[Arc<[u8]>]) -> Result<(Vec<u8>, Vec<StoredColumn>), QueryError> {
+    fn stored_keys(&self, keys: &[Arc<[u8]>]) -> Result<StoredKeys, QueryError> {
         let columns = self.key_columns(keys.iter())?;
-        let nodes = virtual_nodes(&columns, keys.len())?;
-        Ok((nodes, columns.iter().map(StoredColumn::new).collect::<Result<_, _>>()?))
+        Ok(StoredKeys {
+            nodes: virtual_nodes(&columns, keys.len())?,
+            ends: self.ends_of(&columns)?,
+            columns: columns.iter().map(StoredColumn::new).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The ends of the windows that groups of these columns are in; `None` without windows.
+    fn ends_of(&self, columns: &[ArrayRef]) -> Result<Option<Int64Array>, QueryError> {
+        let Some(window) = self.plan.window else { return Ok(None) };
+        let bound = cast(&columns[window.group], &DataType::Timestamp(TimeUnit::Microsecond, None))
+            .and_then(|bound| cast(&bound, &DataType::Int64))
+            .map_err(QueryError::compute(GROUPS))?;
+        let bound = bound.as_primitive::<Int64Type>();
+        let length_us = if window.is_end { 0 } else { window.size.size_us };
+        Ok(Some(bound.unary(|bound| bound.saturating_add(length_us))))
     }
 }
 
 impl Operator for Aggregator {
-    fn on_rows(&mut self, _input: usize, rows: Rows, _out: &mut Output) -> Result<(), QueryError> {
-        self.take_in(rows)
+    fn on_rows(&mut self, _input: usize, rows: Rows, out: &mut Output) -> Result<(), QueryError> {
+        self.take_in(rows, out)
     }
 
     fn on_watermark(&mut self, watermarks_us: &[i64], out: &mut Output) -> Result<(), QueryError> {
@@ -454,10 +446,7 @@ impl Operator for Aggregator {
         if watermark_us != END {
             self.closed_us = watermark_us;
         }
-        if let Some(rows) = self.close(watermark_us)? {
-            out.push(rows);
-        }
-        Ok(())
+        self.close(watermark_us, out)
     }
 
     fn output_watermark(&self, watermarks_us: &[i64]) -> i64 {
@@ -479,7 +468,7 @@ impl Operator for Aggregator {
 
     fn due_us(&self) -> Option<i64> {
         let grace_us = self.plan.window.map_or(0, |window| window.size.grace_us);
-        self.windows.keys().next().map(|end| end.saturating_add(grace_us))
+        self.next_end().map(|end| end.saturating_add(grace_us))
     }
 
     fn late_rows(&self) -> u64 {
@@ -519,10 +508,11 @@ impl Persistent for Aggregator {
         let changed = std::mem::take(&mut self.changed);
         let mut keys: Vec<Arc<[u8]>> = gone.clone();
         keys.extend(changed.iter().map(|slot| self.groups[*slot as usize].key.clone()));
-        let (nodes, columns) = self.stored_keys(&keys)?;
+        let stored = self.stored_keys(&keys)?;
+        std::mem::take(&mut self.gone_stored).iter().for_each(|key| each(key, None));
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in 0..keys.len() {
-            state_key(&nodes, &columns, row, &mut key);
+            stored.write(row, &mut key);
             // A group that went and came back within one commit is written after it is deleted.
             let Some(slot) = row.checked_sub(gone.len()).and_then(|place| changed.get(place)) else {
                 each(&key, None);
@@ -551,8 +541,7 @@ impl Persistent for Aggregator {
         // Behind the group: nothing for its accumulators, the call and the value for a line of a multiset.
         let mut lines: Vec<(&[u8], &[u8])> = Vec::new();
         for (key, value) in entries {
-            // The virtual node in front says what the columns say again.
-            let mut from = Reader::new(key.get(1..).unwrap_or_default())?;
+            let mut from = self.columns_of(key)?;
             for reader in &mut readers {
                 reader.read(&mut from)?;
             }
@@ -609,10 +598,10 @@ impl Aggregator {
             return Ok(());
         }
         let keys: Vec<Arc<[u8]>> = lines.iter().map(|(key, ..)| key.clone()).collect();
-        let (nodes, columns) = self.stored_keys(&keys)?;
+        let stored = self.stored_keys(&keys)?;
         let mut full = Vec::new();
         for (row, (_, call, value, line)) in lines.iter().enumerate() {
-            state_key(&nodes, &columns, row, &mut full);
+            stored.write(row, &mut full);
             full.push(u8::try_from(*call).unwrap_or(u8::MAX));
             full.extend_from_slice(value);
             each(&full, line.as_deref());
@@ -622,19 +611,21 @@ impl Aggregator {
 }
 
 impl Aggregator {
+    /// The columns in a stored key: what is in front of them they say again.
+    fn columns_of<'k>(&self, key: &'k [u8]) -> Result<Reader<'k>, QueryError> {
+        const END_BYTES: usize = 8;
+        let behind_node = Reader::new(key.get(1..).unwrap_or_default())?;
+        if self.plan.window.is_none() {
+            return Ok(behind_node);
+        }
+        Ok(Reader::behind_version(key.get(HEADER_BYTES + END_BYTES..).unwrap_or_default()))
+    }
+
     fn restored_slots(&mut self, columns: &[ArrayRef], count: usize) -> Result<Vec<u32>, QueryError> {
         if columns.is_empty() {
             return Ok((0..count).map(|_| self.slot_of(&[], NEVER)).collect());
         }
-        let ends = self.plan.window.map(|window| -> Result<Int64Array, QueryError> {
-            let bound = cast(&columns[window.group], &DataType::Timestamp(TimeUnit::Microsecond, None))
-                .and_then(|bound| cast(&bound, &DataType::Int64))
-                .map_err(QueryError::compute(GROUPS))?;
-            let bound = bound.as_primitive::<Int64Type>().clone();
-            let length_us = if window.is_end { 0 } else { window.size.size_us };
-            Ok(bound.unary::<_, Int64Type>(|bound| bound.saturating_add(length_us)))
-        });
-        let ends = ends.transpose()?;
+        let ends = self.ends_of(columns)?;
         let rows = self.converter.convert_columns(columns).map_err(QueryError::compute(GROUPS))?;
         let mut slots = Vec::with_capacity(count);
         for (row, key) in rows.iter().enumerate() {

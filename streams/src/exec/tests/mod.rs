@@ -4,6 +4,7 @@ mod differential;
 mod model;
 mod random;
 mod scenario;
+mod spill;
 
 use model::Disturbance;
 use scenario::Scenario;

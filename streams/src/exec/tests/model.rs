@@ -12,11 +12,12 @@ use millstream_protocol::record_batch::{Batch, BatchBuilder};
 use crate::exec::QueryError;
 use crate::exec::encode::OutputRows;
 use crate::exec::link::{Change, InputPartition, Link, Piece, Position, now_ms};
+use crate::exec::original::Header;
 use crate::plan::QueryPlan;
 use crate::state::store::{Changelog, QueryStore, StateDatabase, Verdict};
 
-/// Key and value; without a value the key is taken back.
-pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
+/// Key, value and headers; without a value the key is taken back.
+pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>);
 
 /// How a run differs from the plain one.
 #[derive(Debug, Clone)]
@@ -150,8 +151,10 @@ impl ModelLink {
         }
         let mut builder = BatchBuilder::new(Compression::None);
         builder.set_base_offset(offset);
-        for (key, value) in taken {
-            builder.append(0, key.as_deref(), value.as_deref(), &[]).expect("the record fits");
+        for (key, value, headers) in taken {
+            let headers: Vec<(&str, Option<&[u8]>)> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            builder.append(0, key.as_deref(), value.as_deref(), &headers).expect("the record fits");
         }
         let mut bytes: Bytes = builder.finish().expect("the batch is built");
         let batch = Batch::split_from(&mut bytes).expect("the batch is whole");
@@ -228,7 +231,9 @@ impl Link for ModelLink {
     async fn write(&mut self, output: usize, rows: &OutputRows, _keyless: i32) -> Result<(), QueryError> {
         self.step("write")?;
         let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-        self.written.extend(rows.iter().map(|(key, value)| (output, (owned(key), owned(value)))));
+        let records =
+            rows.iter().map(|(key, value, headers)| (output, (owned(key), owned(value), headers.to_vec())));
+        self.written.extend(records);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Scenarios as text. A file is a list of blocks, each a line that says what it is and the lines below it:
 //!
 //! - `program`: the statements;
-//! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key or no value);
+//! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key or no value), perhaps with headers:
+//!   `KEY VALUE # NAME=VALUE NAME=VALUE`;
 //! - `finish`: every query reads to the end of its input and closes its windows;
 //! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key that
 //!   is not taken back; with `sorted`, its lines in the order of their text;
@@ -181,6 +182,7 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
     };
     let config = || TaskConfig {
         commit_interval: how.commit_interval(),
+        commit_rows_max: task::TRANSACTION_ROWS_MAX,
         idle_timeout: None,
         bad_records: BadRecords::Skip,
         state: how.database(),
@@ -213,12 +215,22 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
 fn record(line: &str) -> Record {
     let (key, value) = line.split_once(' ').expect("a record is `KEY VALUE`");
     let bytes = |text: &str| (text != "-").then(|| text.as_bytes().to_vec());
-    (bytes(key), bytes(value))
+    let (value, headers) = value.split_once(" # ").unwrap_or((value, ""));
+    let header = |text: &str| {
+        let (name, value) = text.split_once('=').expect("a header is `NAME=VALUE`");
+        (name.to_owned(), bytes(value))
+    };
+    (bytes(key), bytes(value), headers.split_whitespace().map(header).collect())
 }
 
-fn line((key, value): &Record) -> String {
+fn line((key, value, headers): &Record) -> String {
     let text = |bytes: &Option<Vec<u8>>| {
         bytes.as_ref().map_or("-".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
     };
-    format!("{} {}", text(key), text(value))
+    let mut line = format!("{} {}", text(key), text(value));
+    for (place, (name, value)) in headers.iter().enumerate() {
+        line.push_str(if place == 0 { " # " } else { " " });
+        line.push_str(&format!("{name}={}", text(value)));
+    }
+    line
 }

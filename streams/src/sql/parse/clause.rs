@@ -92,6 +92,11 @@ fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Emit>, Finding> {
     };
     match tail.get(2) {
         None => Ok(Some(emit)),
+        // As ksqlDB has it: behind EMIT.
+        Some(limit) if word(&limit.token).as_deref() == Some("limit") => {
+            tokens.extend(tail.into_iter().skip(2));
+            Ok(Some(emit))
+        }
         Some(extra) => Err(Finding::new(
             from_location(extra.span.start),
             format!("expected the end of the statement after EMIT, but found `{}`", extra.token),

@@ -1,12 +1,16 @@
 //! Groups that memory has no room for: let go after a commit, read back from the committed state when a row comes for them.
 //!
-//! Only groups in no window: those of windows go when their window closes.
+//! Those of windows are read back when their window closes, too (`windows`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Aggregator;
+use datafusion::arrow::array::Int64Array;
+
+use super::{Aggregator, NEVER, windows};
 use crate::exec::QueryError;
 use crate::state::encoding::{Reader, StoredColumn, VERSION};
+use crate::state::key::ordered;
 use crate::state::memory::{MemoryBudget, Share};
 use crate::state::store::ColdTable;
 
@@ -14,7 +18,7 @@ use crate::state::store::ColdTable;
 const GROUP_OVERHEAD_BYTES: usize = 144;
 
 pub(super) struct Spill {
-    table: ColdTable,
+    pub table: ColdTable,
     share: Share,
     /// Every group of the table is in memory too.
     is_complete: bool,
@@ -22,11 +26,43 @@ pub(super) struct Spill {
     hand: usize,
     /// Slots that were given since the last look into the table.
     fresh: Vec<u32>,
+    /// Ends of windows that may have groups in the table alone.
+    pub ends: BTreeSet<i64>,
+}
+
+/// Groups as the keys of state have them.
+pub(super) struct StoredKeys {
+    pub nodes: Vec<u8>,
+    pub ends: Option<Int64Array>,
+    pub columns: Vec<StoredColumn>,
+}
+
+impl StoredKeys {
+    /// The virtual node, the version, the end of the window if there are windows, the columns.
+    pub fn write(&self, row: usize, key: &mut Vec<u8>) {
+        key.clear();
+        key.push(self.nodes.get(row).copied().unwrap_or(0));
+        key.push(VERSION);
+        if let Some(ends) = &self.ends {
+            key.extend_from_slice(&ordered(ends.value(row)));
+        }
+        self.columns.iter().for_each(|column| column.write(row, key));
+    }
 }
 
 impl Spill {
     pub fn note_fresh(&mut self, slot: u32) {
         self.fresh.push(slot);
+    }
+
+    /// What has a slot now was not new.
+    pub fn forget_fresh(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// Whether a group may be in the table and not in memory.
+    fn may_have(&self, end_us: i64) -> bool {
+        !self.is_complete && (end_us == NEVER || self.ends.contains(&end_us))
     }
 }
 
@@ -38,13 +74,14 @@ impl Aggregator {
     ) -> Result<bool, QueryError> {
         // The lines of a group's values are not found by its key alone: they stay in memory.
         let keeps_values = self.accumulators.iter_mut().any(|accumulator| accumulator.multiset().is_some());
-        if keeps_values || self.plan.window.is_some() || self.plan.groups.is_empty() {
+        if keeps_values || self.plan.groups.is_empty() {
             return Ok(false);
         }
         let is_complete = table.is_empty()?;
+        let ends = if self.plan.window.is_some() { windows::ends(&table)? } else { BTreeSet::new() };
         let mut share = Share::default();
         share.join(budget);
-        self.spill = Some(Spill { table, share, is_complete, hand: 0, fresh: Vec::new() });
+        self.spill = Some(Spill { table, share, is_complete, hand: 0, fresh: Vec::new(), ends });
         Ok(true)
     }
 
@@ -60,17 +97,21 @@ impl Aggregator {
         }
         let keys: Vec<Arc<[u8]>> = fresh.iter().map(|slot| self.groups[*slot as usize].key.clone()).collect();
         let stored = match &self.spill {
-            Some(spill) if !spill.is_complete => Some(self.stored_keys(&keys)?),
+            Some(spill) if fresh.iter().any(|slot| spill.may_have(self.groups[*slot as usize].end_us)) => {
+                Some(self.stored_keys(&keys)?)
+            }
             _ => None,
         };
         let mut key = Vec::new();
         for (row, slot) in fresh.iter().enumerate() {
             let mut value_bytes = 0;
             // A group that went since the last commit is still in the table.
-            if let (Some((nodes, columns)), Some(spill)) = (&stored, &self.spill)
-                && !self.gone.contains(&keys[row])
+            let may_be_back = self.plan.window.is_none() || self.plan.retracts;
+            if let (Some(stored), Some(spill)) = (&stored, &self.spill)
+                && spill.may_have(self.groups[*slot as usize].end_us)
+                && !(may_be_back && self.gone.contains(&keys[row]))
             {
-                state_key(nodes, columns, row, &mut key);
+                stored.write(row, &mut key);
                 if let Some(value) = spill.table.get(&key)? {
                     let mut from = Reader::new(&value)?;
                     if self.plan.retracts {
@@ -111,11 +152,11 @@ impl Aggregator {
     pub(super) fn let_go(&mut self) {
         let over = self.spill.as_ref().map_or(0, |spill| spill.share.over());
         let count = self.groups.len();
-        let mut freed = 0;
+        let (mut freed, mut parted) = (0, BTreeSet::new());
         // Twice around: the first time takes back the marks of use.
         for _ in 0..2 * count {
             if freed >= over {
-                return;
+                break;
             }
             let Some(spill) = &mut self.spill else { return };
             let slot = spill.hand % count;
@@ -127,6 +168,10 @@ impl Aggregator {
             }
             freed += group.bytes;
             spill.is_complete = false;
+            if group.end_us != NEVER {
+                spill.ends.insert(group.end_us);
+                parted.insert(group.end_us);
+            }
             self.slots.remove(&group.key);
             for accumulator in &mut self.accumulators {
                 accumulator.clear(slot as u32);
@@ -134,13 +179,14 @@ impl Aggregator {
             self.forget_bytes(slot as u32);
             self.free.push(slot as u32);
         }
+        for end_us in parted {
+            let groups = &self.groups;
+            if let Some(slots) = self.windows.get_mut(&end_us) {
+                slots.retain(|slot| groups[*slot as usize].bytes > 0);
+            }
+            if self.windows.get(&end_us).is_some_and(Vec::is_empty) {
+                self.windows.remove(&end_us);
+            }
+        }
     }
-}
-
-/// A group's key in the state: its virtual node, the version, its columns.
-pub(super) fn state_key(nodes: &[u8], columns: &[StoredColumn], row: usize, key: &mut Vec<u8>) {
-    key.clear();
-    key.push(nodes.get(row).copied().unwrap_or(0));
-    key.push(VERSION);
-    columns.iter().for_each(|column| column.write(row, key));
 }

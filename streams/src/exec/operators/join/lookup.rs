@@ -119,7 +119,14 @@ impl LookupJoin {
             None => None,
         };
         let batch = shape.rows(&rows.batch, &stored, &pairs)?;
-        out.push(Rows { batch, kinds: None, watermarks });
+        let records = match &rows.records {
+            Some(records) => {
+                let taken = take(records, &pairs.arrived(), None).map_err(QueryError::compute(STEP))?;
+                Some(taken.as_binary::<i32>().clone())
+            }
+            None => None,
+        };
+        out.push(Rows { batch, kinds: None, watermarks, records });
         Ok(())
     }
 }
