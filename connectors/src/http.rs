@@ -1,10 +1,11 @@
 //! HTTP: take records that others post (webhooks), post records to others.
 //!
 //! Both are at-least-once: a request is answered once its records are committed, and a batch whose answer got lost is sent
-//! again. Left out: TLS, which a proxy in front or beside adds.
+//! again. Both speak https, the source with a certificate of its own.
 
 mod sink;
 mod source;
+mod tls;
 
 use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
 use millstream_sdk::error::ConnectorError;
@@ -44,6 +45,18 @@ const SOURCE: &[ConfigOption] = &[
         presence: Presence::Default("1048576"),
         doc: "largest body that is taken",
     },
+    ConfigOption {
+        name: "certificate",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "https: a file with the server's certificate and those behind it (PEM); relative to the pipeline file",
+    },
+    ConfigOption {
+        name: "key",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "https: a file with the certificate's private key (PEM)",
+    },
 ];
 
 const SINK: &[ConfigOption] = &[
@@ -51,7 +64,7 @@ const SINK: &[ConfigOption] = &[
         name: "url",
         kind: Kind::Text,
         presence: Presence::Required,
-        doc: "where to, such as http://127.0.0.1:8080/events",
+        doc: "where to, such as https://example.com/events",
     },
     ConfigOption {
         name: "method",
@@ -82,6 +95,13 @@ const SINK: &[ConfigOption] = &[
         kind: Kind::Integer { min: 1, max: 600_000 },
         presence: Presence::Default("10000"),
         doc: "how long an answer may take",
+    },
+    ConfigOption {
+        name: "ca",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "https: a file of certificates (PEM) that vouch for the server, in place of the usual authorities; relative to \
+              the pipeline file",
     },
 ];
 
@@ -124,12 +144,21 @@ impl Plugin for Http {
                         format!("`{listen}` is no address such as 127.0.0.1:8090"),
                     ));
                 }
+                for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+                    if config.get(one).is_some() && config.get(other).is_none() {
+                        mistakes.push(Diagnostic::of(one, format!("`{one}` needs `{other}` beside it")));
+                    }
+                }
                 mistakes
             }
             Role::Sink => {
                 let mut mistakes = config::check(SINK, config);
-                if let Some(Err(reason)) = config["url"].as_str().map(sink::target) {
-                    mistakes.push(Diagnostic::of("url", reason));
+                match config["url"].as_str().map(sink::Target::parse) {
+                    Some(Err(reason)) => mistakes.push(Diagnostic::of("url", reason)),
+                    Some(Ok(target)) if !target.is_https() && config.get("ca").is_some() => {
+                        mistakes.push(Diagnostic::of("ca", "`ca` has no meaning for http"));
+                    }
+                    _ => {}
                 }
                 mistakes
             }
@@ -137,11 +166,11 @@ impl Plugin for Http {
         }
     }
 
-    fn source(&self, config: &Value, _at: &Surroundings) -> Result<Box<dyn Source>, ConnectorError> {
-        Ok(Box::new(source::HttpSource::new(config::parse(SOURCE, config)?)))
+    fn source(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Source>, ConnectorError> {
+        Ok(Box::new(source::HttpSource::new(config::parse(SOURCE, config)?, &at.base_directory)?))
     }
 
-    fn sink(&self, config: &Value, _at: &Surroundings) -> Result<Box<dyn Sink>, ConnectorError> {
-        Ok(Box::new(sink::HttpSink::new(config::parse(SINK, config)?)?))
+    fn sink(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Sink>, ConnectorError> {
+        Ok(Box::new(sink::HttpSink::new(config::parse(SINK, config)?, &at.base_directory)?))
     }
 }

@@ -1,6 +1,7 @@
 //! Records as requests, in order, over one connection that is kept.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,8 +14,13 @@ use hyper_util::rt::TokioIo;
 use millstream_sdk::error::{ConnectorError, ErrorClass};
 use millstream_sdk::record::Column;
 use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::tls;
 
 /// How much of an answer is read for its reason.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -34,6 +40,7 @@ pub struct Options {
     format: Format,
     headers: BTreeMap<String, String>,
     timeout_ms: u64,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -43,32 +50,56 @@ enum Format {
     Lines,
 }
 
-/// Where a URL leads: address and path.
-pub fn target(url: &str) -> Result<(String, String), String> {
-    let uri: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err("https is not supported by this version; put a proxy beside it".to_owned());
-        }
-        _ => return Err(format!("`{url}` is no URL such as http://host:port/path")),
+/// Where a URL leads.
+#[derive(Debug, Clone)]
+pub struct Target {
+    https: bool,
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Target {
+    pub fn parse(url: &str) -> Result<Target, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
+        let https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(format!("`{url}` is no URL such as https://host:port/path")),
+        };
+        let host = uri.host().ok_or_else(|| format!("`{url}` names no host"))?.to_owned();
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Target { https, host, port, path })
     }
-    let host = uri.host().ok_or_else(|| format!("`{url}` names no host"))?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok((format!("{host}:{}", uri.port_u16().unwrap_or(80)), path.to_owned()))
+
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// As the Host header has it: without the port that goes without saying.
+    fn authority(&self) -> String {
+        match (self.https, self.port) {
+            (true, 443) | (false, 80) => self.host.clone(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
 }
 
 pub struct HttpSink {
     options: Options,
-    address: String,
-    path: String,
+    target: Target,
+    /// Where the URL is https.
+    tls: Option<TlsConnector>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl HttpSink {
-    pub fn new(options: Options) -> Result<HttpSink, ConnectorError> {
-        let (address, path) = target(&options.url).map_err(ConnectorError::config)?;
-        Ok(HttpSink { options, address, path, connection: None })
+    pub fn new(options: Options, base: &Path) -> Result<HttpSink, ConnectorError> {
+        let target = Target::parse(&options.url).map_err(ConnectorError::config)?;
+        let authorities = options.ca.as_ref().map(|path| base.join(path));
+        let tls = target.https.then(|| tls::connector(authorities.as_deref())).transpose()?;
+        Ok(HttpSink { options, target, tls, connection: None })
     }
 
     async fn send(&mut self, body: Bytes) -> Result<Answer, ConnectorError> {
@@ -86,12 +117,14 @@ impl HttpSink {
         let mut kept = match self.connection.take().filter(|kept| !kept.is_closed()) {
             Some(kept) => kept,
             None => {
-                let stream = TcpStream::connect(&self.address).await?;
-                let (sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-                // Ends with the sender.
-                tokio::spawn(connection);
-                sender
+                let host = self.target.host.trim_matches(['[', ']']);
+                let stream = TcpStream::connect((host, self.target.port)).await?;
+                match &self.tls {
+                    None => talk(stream).await?,
+                    Some(tls) => {
+                        talk(tls.connect(ServerName::try_from(host.to_owned())?, stream).await?).await?
+                    }
+                }
             }
         };
         kept.ready().await?;
@@ -99,8 +132,8 @@ impl HttpSink {
             if self.options.format == Format::Json { "application/json" } else { "application/x-ndjson" };
         let mut request = Request::builder()
             .method(self.options.method.as_str())
-            .uri(&self.path)
-            .header(HOST, &self.address)
+            .uri(&self.target.path)
+            .header(HOST, self.target.authority())
             .header(CONTENT_TYPE, kind);
         for (name, value) in &self.options.headers {
             request = request.header(name, value);
@@ -134,6 +167,15 @@ impl HttpSink {
         }
         Bytes::from(body)
     }
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> hyper::Result<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the sender.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 struct Answer {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +22,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
+use super::tls;
 use crate::json;
 
 /// Most requests whose records wait to be read.
@@ -33,6 +36,9 @@ const CONNECTIONS_MAX: usize = 1024;
 /// How long a request waits for its commit.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a caller may take for TLS.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
@@ -41,6 +47,8 @@ pub struct Options {
     format: Format,
     token: Option<String>,
     body_bytes: usize,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,11 +61,21 @@ enum Format {
 
 pub struct HttpSource {
     options: Arc<Options>,
+    base: PathBuf,
 }
 
 impl HttpSource {
-    pub fn new(options: Options) -> HttpSource {
-        HttpSource { options: Arc::new(options) }
+    pub fn new(options: Options, base: &Path) -> Result<HttpSource, ConnectorError> {
+        if options.certificate.is_some() != options.key.is_some() {
+            return Err(ConnectorError::config("https needs both `certificate` and `key`"));
+        }
+        Ok(HttpSource { options: Arc::new(options), base: base.to_path_buf() })
+    }
+
+    /// What is shown to callers; read at each opening, so that a renewed certificate needs only a restart.
+    fn tls(&self) -> Result<Option<TlsAcceptor>, ConnectorError> {
+        let files = self.options.certificate.as_ref().zip(self.options.key.as_ref());
+        files.map(|(chain, key)| tls::acceptor(&self.base.join(chain), &self.base.join(key))).transpose()
     }
 }
 
@@ -76,11 +94,12 @@ impl Source for HttpSource {
         _split: &Split,
         _position: Option<Position>,
     ) -> Result<Box<dyn SourceReader>, ConnectorError> {
+        let tls = self.tls()?;
         let listener = TcpListener::bind(self.options.listen).await.map_err(|error| {
             ConnectorError::retryable(format!("listening on {}", self.options.listen)).caused_by(error)
         })?;
         let (sender, requests) = mpsc::channel(WAITING_MAX);
-        let server = tokio::spawn(serve(listener, Arc::clone(&self.options), sender));
+        let server = tokio::spawn(serve(listener, tls, Arc::clone(&self.options), sender));
         Ok(Box::new(Reader { requests, server, taken: VecDeque::new(), next: AtomicU64::new(0) }))
     }
 }
@@ -147,7 +166,12 @@ impl SourceReader for Reader {
     }
 }
 
-async fn serve(listener: TcpListener, options: Arc<Options>, requests: mpsc::Sender<Posted>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    options: Arc<Options>,
+    requests: mpsc::Sender<Posted>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
@@ -159,17 +183,29 @@ async fn serve(listener: TcpListener, options: Arc<Options>, requests: mpsc::Sen
                 continue;
             }
         };
-        let (options, requests) = (Arc::clone(&options), requests.clone());
+        let (options, requests, tls) = (Arc::clone(&options), requests.clone(), tls.clone());
         connections.spawn(async move {
             let service = service_fn(move |request| {
                 let (options, requests) = (Arc::clone(&options), requests.clone());
                 async move { Ok::<_, std::convert::Infallible>(answer(request, &options, &requests).await) }
             });
-            if let Err(error) = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await
-            {
-                tracing::debug!(%error, "a connection ended");
+            let server = hyper::server::conn::http1::Builder::new();
+            let outcome = match tls {
+                None => server
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Some(tls) => match tokio::time::timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let served = server.serve_connection(TokioIo::new(stream), service).await;
+                        served.map_err(|error| error.to_string())
+                    }
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("no TLS handshake in time".to_owned()),
+                },
+            };
+            if let Err(error) = outcome {
+                tracing::debug!(error, "a connection ended");
             }
             drop(permit);
         });

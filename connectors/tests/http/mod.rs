@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
+use millstream_sdk::plugin::Role;
 use millstream_sdk::source::PollLimits;
 use serde_json::json;
 use tempfile::tempdir;
@@ -168,4 +170,53 @@ async fn errors_say_what_the_host_should_do() {
     let mut sink = sink("http", json!({ "url": format!("http://{gone}") }), folder.path());
     sink.open(&[]).await.unwrap();
     assert_eq!(sink.write(batch(0, 0, &["1"])).await.unwrap_err().class().name(), "retryable");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_sides_speak_https_and_the_sink_wants_to_know_to_whom() {
+    let folder = tempdir().unwrap();
+    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http/tls");
+    for name in ["certificate.pem", "key.pem"] {
+        std::fs::copy(tls.join(name), folder.path().join(name)).unwrap();
+    }
+    let address = free_address();
+    let config = json!({ "listen": address, "certificate": "certificate.pem", "key": "key.pem" });
+    let source = source("http", config, folder.path());
+    let mut reader = source.open(&source.splits().await.unwrap()[0], None).await.unwrap();
+    let port = address.rsplit_once(':').unwrap().1.to_owned();
+    let url = format!("https://localhost:{port}/");
+    let mut stranger = sink("http", json!({ "url": url }), folder.path());
+    stranger.open(&[]).await.unwrap();
+    let error = stranger.write(batch(0, 0, &["1"])).await.unwrap_err();
+    let told = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    let told: Vec<String> = told.map(ToString::to_string).collect();
+    assert!(told.iter().any(|part| part.contains("UnknownIssuer")), "{told:?}");
+    let mut trusting = sink("http", json!({ "url": url, "ca": "certificate.pem" }), folder.path());
+    trusting.open(&[]).await.unwrap();
+    let written = tokio::spawn(async move { trusting.write(batch(0, 0, &["1", "{}"])).await });
+    let mut read = Vec::new();
+    while read.len() < 2 {
+        let polled = reader.poll(PollLimits { wait: Duration::from_secs(10), ..LIMITS }).await.unwrap();
+        read.extend(texts(&polled.batch));
+        reader.committed(&polled.position.unwrap()).await.unwrap();
+    }
+    assert_eq!(read, ["1", "{}"]);
+    assert!(written.await.unwrap().unwrap().rejected.is_empty());
+    let plugin = millstream_connectors::find("http").unwrap();
+    let mistakes = |role, config| {
+        let found = plugin.validate(role, &config);
+        found.iter().map(|mistake| mistake.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        mistakes(Role::Source, json!({ "listen": "127.0.0.1:1", "key": "k" })),
+        ["`key` needs `certificate` beside it"]
+    );
+    assert_eq!(
+        mistakes(Role::Sink, json!({ "url": "http://x", "ca": "c" })),
+        ["`ca` has no meaning for http"]
+    );
+    assert_eq!(
+        mistakes(Role::Sink, json!({ "url": "ftp://x" })),
+        ["`ftp://x` is no URL such as https://host:port/path"]
+    );
 }

@@ -64,7 +64,7 @@ impl Finished {
 }
 
 /// A process that says it is ready and then goes on. Killed when dropped.
-struct Running {
+pub struct Running {
     child: Child,
     ready: String,
 }
@@ -103,13 +103,13 @@ impl Running {
     }
 
     /// A part of the ready line, such as `kafka`.
-    fn part(&self, name: &str) -> &str {
+    pub fn part(&self, name: &str) -> &str {
         let found = self.ready.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         found.unwrap_or_else(|| panic!("no {name}= in {}", self.ready))
     }
 
     /// Asks for a clean stop and waits for it.
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(sent.success());
@@ -132,7 +132,7 @@ impl Drop for Running {
 }
 
 /// A server on free ports with its data in `directory/data`.
-fn server(directory: &Path) -> Running {
+pub fn server(directory: &Path) -> Running {
     Running::start(
         directory,
         &["server", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", "data"],
@@ -140,7 +140,7 @@ fn server(directory: &Path) -> Running {
 }
 
 /// An HTTP answer, head and body.
-fn get(address: &str, path: &str) -> String {
+pub fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -149,7 +149,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 /// Looks again and again until `done`, or fails saying what was waited for.
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");

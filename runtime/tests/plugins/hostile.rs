@@ -1,6 +1,7 @@
 //! Components that loop for ever, eat memory, panic or answer nonsense: each is stopped with a named error.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use millstream::plugin::{Grants, find};
@@ -10,7 +11,7 @@ use serde_json::json;
 use tempfile::tempdir;
 
 use super::misbehaving;
-use crate::cli::millstream;
+use crate::cli::{get, millstream, server, wait_until};
 
 /// Runs one record through a step and gives what was said on stderr.
 fn failure(act: &str, allow: &str) -> String {
@@ -40,6 +41,59 @@ fn each_is_stopped_with_a_named_error() {
         assert!(told.contains("plugin misbehaving (pipeline bad, node in)"), "{act}: {told}");
         assert!(told.contains(message), "{act}: {told}");
     }
+}
+
+/// What each component is stopped for, by what it does.
+const STOPPED: [(&str, &str, &str); 4] = [
+    ("loop", "{ cpu: 50ms }", "used more than 50 ms of processor time"),
+    ("eat", "{ memory: 16MiB }", "of memory and has 16 MiB"),
+    ("panic", "{}", "as asked"),
+    ("ends-short", "{}", "gave a bad answer: values: rows end at "),
+];
+
+#[test]
+fn other_pipelines_of_the_node_go_on() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    fs::copy(misbehaving(), at.join("plugin.wasm")).unwrap();
+    let append = |from: u32, to: u32| {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(at.join("in.jsonl")).unwrap();
+        let lines: String = (from..to).map(|n| format!("{{\"id\":{n}}}\n")).collect();
+        file.write_all(lines.as_bytes()).unwrap();
+    };
+    append(0, 1_000);
+    let good = "name: good\nsources: { in: { use: file, with: { path: in.jsonl, follow: true }, to: fine } }\n\
+                sinks: { out: { from: fine, use: file, with: { path: out.jsonl } } }\n";
+    let sources: String = STOPPED
+        .iter()
+        .map(|(act, allow, _)| {
+            format!(
+                "  {act}:\n    use: file\n    with: {{ path: in.jsonl, follow: true }}\n    to: bad\n    transforms:\n      \
+                 - wasm: ./plugin.wasm\n        with: {{ act: {act} }}\n        allow: {allow}\n"
+            )
+        })
+        .collect();
+    fs::write(at.join("good.yaml"), good).unwrap();
+    fs::write(at.join("bad.yaml"), format!("name: bad\nsources:\n{sources}")).unwrap();
+    let node = server(at);
+    for file in ["bad.yaml", "good.yaml"] {
+        millstream(at, &["apply", file, "--node", node.part("http")]).succeeded();
+    }
+    for (act, _, reason) in STOPPED {
+        let named = format!("plugin misbehaving (pipeline bad, node {act}), transforming: ");
+        wait_until(act, || {
+            let shown = get(node.part("http"), "/v1/pipelines/bad");
+            shown.contains(&named) && shown.contains(reason)
+        });
+    }
+    append(1_000, 20_000);
+    let lines = || {
+        fs::read(at.join("out.jsonl")).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
+    };
+    wait_until("every line of the other pipeline", || lines() == 20_000);
+    let shown = get(node.part("http"), "/v1/pipelines/good");
+    assert_eq!(shown.matches("\"state\":\"running\"").count(), 4, "{shown}");
+    assert_eq!(node.stop(), Some(0));
 }
 
 /// Each rule of an answer, broken by itself. Called directly: a pipeline would take seconds for each.

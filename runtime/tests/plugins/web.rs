@@ -41,7 +41,7 @@ pub struct Web {
 
 /// The file of the certificate that [`Web::start`] shows with TLS, for `SSL_CERT_FILE`.
 pub fn certificate() -> String {
-    format!("{}/tests/plugins/tls/certificate.pem", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../connectors/tests/http/tls/certificate.pem", env!("CARGO_MANIFEST_DIR"))
 }
 
 impl Web {
@@ -82,7 +82,7 @@ impl Web {
 }
 
 fn acceptor() -> TlsAcceptor {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugins/tls");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/tests/http/tls");
     let chain = CertificateDer::pem_file_iter(folder.join("certificate.pem")).unwrap();
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
