@@ -8,6 +8,8 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_partition_reassignments;
 pub(crate) mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -194,6 +196,8 @@ static APIS: &[Api] = &[
     api!(DescribeProducers 0..=0 => describe_producers::handle),
     api!(DescribeTransactions 0..=0 => describe_transactions::handle),
     api!(ListTransactions 0..=2 => list_transactions::handle),
+    api!(ConsumerGroupHeartbeat 0..=1 => consumer_group_heartbeat::handle),
+    api!(ConsumerGroupDescribe 0..=1 => consumer_group_describe::handle),
     api!(ListConfigResources 0..=1 => list_config_resources::handle),
     api!(DescribeTopicPartitions 0..=0 => describe_topic_partitions::handle),
 ];

@@ -185,6 +185,11 @@ fn coordinator_config(config: &Config) -> CoordinatorConfig {
             max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
             offset_metadata_max_bytes: config.offset_metadata_max_bytes,
             offsets_retention_ms: config.offsets_retention_minutes.saturating_mul(60_000),
+            consumer_session_timeout_ms: config.group_consumer_session_timeout_ms,
+            consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms,
+            consumer_max_size: usize::try_from(config.group_consumer_max_size).unwrap_or(usize::MAX),
+            consumer_assignors: config.group_consumer_assignors.clone(),
+            consumer_migration: config.group_consumer_migration,
             ..GroupConfig::default()
         },
         offsets_sweep_ms: config.offsets_retention_check_interval_ms,

@@ -18,7 +18,7 @@ mod topic_name;
 pub(crate) use controller::{
     ConfigChange, CreateTopic, CreateTopicError, CreatedTopic, DeleteTopicError, GrowTopic, GrowTopicError,
 };
-pub(crate) use feature::{FEATURES, FeatureChange, FeatureError};
+pub(crate) use feature::{FEATURES, FeatureChange, FeatureError, GROUP_VERSION};
 pub(crate) use image::{Endpoint, MetadataImage, TopicImage};
 pub(crate) use record::MetadataRecord;
 pub(crate) use service::{

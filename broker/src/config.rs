@@ -15,6 +15,8 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::coordinator::group::{Assignor, Migration};
+
 pub use dynamic::NodeSettingError;
 pub use listener::{Listener, ListenerError};
 pub use server_keys::{ServerKey, server_keys};
@@ -71,6 +73,11 @@ pub struct Config {
     pub group_max_session_timeout_ms: i32,
     pub group_max_size: i32,
     pub group_initial_rebalance_delay_ms: u64,
+    pub group_consumer_session_timeout_ms: i32,
+    pub group_consumer_heartbeat_interval_ms: i32,
+    pub group_consumer_max_size: i32,
+    pub group_consumer_assignors: Vec<Assignor>,
+    pub group_consumer_migration: Migration,
 
     pub transaction_partitions: i32,
     pub transaction_replication_factor: i16,
@@ -196,6 +203,11 @@ impl Config {
             group_max_session_timeout_ms: 0,
             group_max_size: 0,
             group_initial_rebalance_delay_ms: 0,
+            group_consumer_session_timeout_ms: 0,
+            group_consumer_heartbeat_interval_ms: 0,
+            group_consumer_max_size: 0,
+            group_consumer_assignors: Vec::new(),
+            group_consumer_migration: Migration::default(),
             transaction_partitions: 0,
             transaction_replication_factor: 0,
             transaction_segment_bytes: 0,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use millstream_protocol::Uuid;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MetadataImage};
 use crate::coordinator::TopicPartition;
+use crate::coordinator::group::{Topic, Topics};
 use crate::coordinator::shell::{Place, Surroundings};
 use crate::limits;
 
@@ -33,6 +35,10 @@ impl Surroundings for NodeSurroundings {
         }
     }
 
+    fn topics(&self) -> Arc<dyn Topics> {
+        Arc::new(ImageTopics(self.cluster.image()))
+    }
+
     fn allocate_producer_ids(&self) -> BoxFuture<'static, Option<(i64, i32)>> {
         let cluster = self.cluster.clone();
         Box::pin(async move {
@@ -44,5 +50,28 @@ impl Surroundings for NodeSurroundings {
                 }
             }
         })
+    }
+}
+
+/// The metadata as groups see it.
+#[derive(Debug)]
+struct ImageTopics(Arc<MetadataImage>);
+
+impl Topics for ImageTopics {
+    fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    fn find(&self, name: &str) -> Option<Topic> {
+        let topic = self.0.topic(name)?;
+        Some(Topic { id: topic.id, partition_count: i32::try_from(topic.partitions.len()).ok()? })
+    }
+
+    fn name(&self, id: Uuid) -> Option<String> {
+        Some(self.0.topic_by_id(id)?.name.to_string())
+    }
+
+    fn for_each_name(&self, visit: &mut dyn FnMut(&str)) {
+        self.0.topics().for_each(|topic| visit(&topic.name));
     }
 }

@@ -16,7 +16,7 @@ use crate::node::Node;
 const NOT_FOUND_FROM: i16 = 6;
 /// Bits of the operations that an administrator may do on a group (KIP-430): read, delete, describe, describe
 /// configs, alter configs.
-const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+pub(super) const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
 
 pub(super) async fn handle(
     node: Arc<Node>,

@@ -8,8 +8,9 @@ use super::Call;
 use crate::coordinator::group::GroupListing;
 use crate::node::Node;
 
-/// The type of every group here.
-const CLASSIC: &str = "classic";
+fn type_of(group: &GroupListing) -> &'static str {
+    if group.is_consumer { "consumer" } else { "classic" }
+}
 
 pub(super) async fn handle(node: Arc<Node>, call: Call, request: ListGroupsRequest) -> ListGroupsResponse {
     let groups = match node.coordinators.list_groups().await {
@@ -24,17 +25,18 @@ pub(super) async fn handle(node: Arc<Node>, call: Call, request: ListGroupsReque
     let listed = groups
         .into_iter()
         .filter(|group| wanted(&request.states_filter, group.state.name()))
-        .filter(|_| wanted(&request.types_filter, CLASSIC))
+        .filter(|group| wanted(&request.types_filter, type_of(group)))
         .map(|group| listed(group, call.version));
     ListGroupsResponse { groups: listed.collect(), ..Default::default() }
 }
 
 fn listed(group: GroupListing, version: i16) -> ListedGroup {
     let from = |first: i16, text: &str| if version >= first { text.to_owned() } else { String::new() };
+    let kind = type_of(&group);
     ListedGroup {
         group_id: group.group_id,
         protocol_type: group.protocol_type,
         group_state: from(4, group.state.name()),
-        group_type: from(5, CLASSIC),
+        group_type: from(5, kind),
     }
 }

@@ -1,7 +1,8 @@
 //! OffsetFetch (key 9), versions 1–10: the positions that groups committed.
 //!
 //! All of a group's partitions when none are named (from version 2), refused while a transaction may change them
-//! when stable ones are required (KIP-447, from 7), several groups from 8 (KIP-709), topic ids from 10 (KIP-848).
+//! when stable ones are required (KIP-447, from 7), several groups from 8 (KIP-709), as a
+//! member in its epoch from 9 and topic ids from 10 (KIP-848).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +82,13 @@ async fn fetch(
         }
     };
     let asked_for_all = asked.is_none();
+    let allowed = node.coordinators.check_fetch(group_id.clone(), group.member_id, group.member_epoch).await;
+    if let Some(code) =
+        allowed.map_or_else(|error| Some(error.code()), |checked| checked.err().map(FetchOffsetError::code))
+    {
+        node.metrics.count_error(code);
+        return OffsetFetchResponseGroup { group_id, error_code: code.code(), ..Default::default() };
+    }
     let fetched = match node.coordinators.fetch_offsets(group_id.clone(), asked, require_stable).await {
         Ok(fetched) => fetched,
         Err(unavailable) => {

@@ -12,8 +12,13 @@ pub(crate) struct Feature {
 }
 
 /// Every feature. A new cluster starts at the highest levels.
-pub(crate) const FEATURES: &[Feature] =
-    &[Feature { name: "transaction.version", min_level: 0, max_level: 2 }];
+pub(crate) const FEATURES: &[Feature] = &[
+    Feature { name: GROUP_VERSION, min_level: 0, max_level: 1 },
+    Feature { name: "transaction.version", min_level: 0, max_level: 2 },
+];
+
+/// At level 1 there are next-generation consumer groups (KIP-848).
+pub(crate) const GROUP_VERSION: &str = "group.version";
 
 /// One change that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

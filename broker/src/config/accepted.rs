@@ -26,7 +26,6 @@ const KEYS: &[&str] = &[
     "controller.quorum.voters",
     "controller.socket.timeout.ms",
     "fetch.purgatory.purge.interval.requests",
-    "group.consumer.assignors",
     "group.coordinator.rebalance.protocols",
     "group.coordinator.threads",
     "initial.broker.registration.timeout.ms",

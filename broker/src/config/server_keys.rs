@@ -5,6 +5,7 @@
 
 use super::value::{at_least, between, boolean, fraction, list, one_of, positive};
 use super::{AcksAllDurability, Config, ConfigType, Listener, TimestampType, topic};
+use crate::coordinator::group::{Assignor, Migration};
 
 type Apply = fn(&mut Config, &str) -> Result<(), String>;
 
@@ -482,6 +483,52 @@ static KEYS: &[ServerKey] = &[
         "3000",
         "How long an empty group's first rebalance waits for more members.",
         set!(group_initial_rebalance_delay_ms, |text| at_least(text, 0)),
+    ),
+    key(
+        "group.consumer.session.timeout.ms",
+        Int,
+        "45000",
+        "How long a member of a next-generation group may be silent.",
+        set!(group_consumer_session_timeout_ms, |text| at_least(text, 1)),
+    ),
+    key(
+        "group.consumer.heartbeat.interval.ms",
+        Int,
+        "5000",
+        "How often members of next-generation groups are told to send heartbeats.",
+        set!(group_consumer_heartbeat_interval_ms, |text| at_least(text, 1)),
+    ),
+    key(
+        "group.consumer.max.size",
+        Int,
+        "2147483647",
+        "Most members of a next-generation group.",
+        set!(group_consumer_max_size, |text| at_least(text, 1)),
+    ),
+    key(
+        "group.consumer.assignors",
+        List,
+        "uniform,range",
+        "Assignors that members may ask for; the first is the default.",
+        |config, text| {
+            let names = list(text);
+            let found: Option<Vec<Assignor>> = names.iter().map(|name| Assignor::find(name)).collect();
+            let found = found.filter(|found| !found.is_empty());
+            config.group_consumer_assignors =
+                found.ok_or_else(|| "expected some of uniform and range".to_owned())?;
+            Ok(())
+        },
+    ),
+    key(
+        "group.consumer.migration.policy",
+        Text,
+        "bidirectional",
+        "Which groups may change their protocol while they have members: bidirectional, upgrade, downgrade, disabled.",
+        |config, text| {
+            config.group_consumer_migration = Migration::find(text)
+                .ok_or_else(|| "expected bidirectional, upgrade, downgrade or disabled".to_owned())?;
+            Ok(())
+        },
     ),
     // Transactions.
     key(

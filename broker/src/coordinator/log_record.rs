@@ -3,16 +3,18 @@
 //!
 //! Ids are bounded where requests come in ([`MAX_ID_BYTES`]), so encoding what the coordinators hold can't fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use millstream_protocol::messages::{
-    ConsumerProtocolSubscription, GroupMetadataKey, GroupMetadataValue, MemberMetadata, OffsetCommitKey,
-    OffsetCommitValue, PartitionsSchema, TransactionLogKey, TransactionLogValue,
+    AssignedTopicPartition, ConsumerProtocolAssignment, ConsumerProtocolSubscription, GroupMetadataKey,
+    GroupMetadataValue, MemberMetadata, OffsetCommitKey, OffsetCommitValue, PartitionsSchema,
+    TransactionLogKey, TransactionLogValue,
 };
 use millstream_protocol::{DecodeError, Decoder, Encoder, Message};
 use thiserror::Error;
 
+use super::consumer_record::{self, Kind};
 use super::group::{CommittedOffset, StoredGroup, StoredMember};
 use super::transaction::{State as TransactionState, TransactionMetadata};
 use super::{LogRecord, TopicPartition};
@@ -36,15 +38,26 @@ pub enum RecordError {
     UnknownType(i16),
     #[error("decode record of an internal topic: {0}")]
     Decode(#[from] DecodeError),
-    #[error("transaction record holds the unknown state {0}")]
+    #[error("record of an internal topic holds the unknown state {0}")]
     UnknownState(i8),
 }
 
 /// What a key of `__consumer_offsets` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum GroupKey {
-    Offset { group_id: String, partition: TopicPartition },
-    Group { group_id: String },
+    Offset {
+        group_id: String,
+        partition: TopicPartition,
+    },
+    Group {
+        group_id: String,
+    },
+    /// Of a next-generation group; the member id is empty where the record is the group's.
+    Consumer {
+        group_id: String,
+        kind: Kind,
+        member_id: String,
+    },
 }
 
 pub(super) fn offset_record(
@@ -118,7 +131,12 @@ pub(super) fn read_group_key(key: Bytes) -> Result<GroupKey, RecordError> {
             Ok(GroupKey::Offset { group_id: key.group, partition })
         }
         GROUP_KEY_TYPE => Ok(GroupKey::Group { group_id: GroupMetadataKey::decode(&mut from, 0)?.group }),
-        other => Err(RecordError::UnknownType(other)),
+        other => {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.key_type() == other);
+            let kind = kind.ok_or(RecordError::UnknownType(other))?;
+            let (group_id, member_id) = consumer_record::read_key(kind, &mut from)?;
+            Ok(GroupKey::Consumer { group_id, kind, member_id })
+        }
     }
 }
 
@@ -165,14 +183,55 @@ pub(super) fn read_group(group_id: String, value: Bytes) -> Result<StoredGroup, 
 /// The topics of a consumer's subscription, as JoinGroup carries it for the protocol type "consumer"; `None` if it
 /// can't be read.
 pub fn subscribed_topics(subscription: &Bytes) -> Option<Vec<String>> {
-    let mut from = Decoder::new(subscription.clone());
+    Some(self::subscription(subscription)?.topics.into_iter().collect())
+}
+
+/// What a consumer's subscription tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subscription {
+    pub(super) topics: BTreeSet<String>,
+    pub(super) owned: Vec<(String, Vec<i32>)>,
+    pub(super) rack_id: Option<String>,
+}
+
+/// `None` if it can't be read.
+pub(super) fn subscription(metadata: &Bytes) -> Option<Subscription> {
+    let mut from = Decoder::new(metadata.clone());
     let version = from.i16().ok()?;
     // Newer versions only add fields at the end.
     let version =
         version.clamp(ConsumerProtocolSubscription::MIN_VERSION, ConsumerProtocolSubscription::MAX_VERSION);
-    let mut topics = ConsumerProtocolSubscription::decode(&mut from, version).ok()?.topics;
-    topics.sort_unstable();
-    Some(topics)
+    let read = ConsumerProtocolSubscription::decode(&mut from, version).ok()?;
+    let owned = read.owned_partitions.into_iter().map(|owned| (owned.topic, owned.partitions));
+    Some(Subscription {
+        topics: read.topics.into_iter().collect(),
+        owned: owned.collect(),
+        rack_id: read.rack_id,
+    })
+}
+
+/// The version in which a consumer wrote its subscription, and reads its assignment.
+pub(super) fn version_of(metadata: &Bytes) -> i16 {
+    Decoder::new(metadata.clone()).i16().unwrap_or(0)
+}
+
+/// An assignment as SyncGroup carries it for the protocol type "consumer".
+pub(super) fn consumer_assignment(version: i16, topics: Vec<(String, Vec<i32>)>) -> Bytes {
+    let version =
+        version.clamp(ConsumerProtocolAssignment::MIN_VERSION, ConsumerProtocolAssignment::MAX_VERSION);
+    let assigned = topics.into_iter().map(|(topic, partitions)| AssignedTopicPartition { topic, partitions });
+    let value = ConsumerProtocolAssignment { assigned_partitions: assigned.collect(), ..Default::default() };
+    encode(version, version, &value)
+}
+
+/// Partitions by topic; `None` if it can't be read.
+pub(super) fn read_consumer_assignment(assignment: &Bytes) -> Option<Vec<(String, Vec<i32>)>> {
+    let mut from = Decoder::new(assignment.clone());
+    let version = from.i16().ok()?;
+    let version =
+        version.clamp(ConsumerProtocolAssignment::MIN_VERSION, ConsumerProtocolAssignment::MAX_VERSION);
+    let read = ConsumerProtocolAssignment::decode(&mut from, version).ok()?;
+    Some(read.assigned_partitions.into_iter().map(|topic| (topic.topic, topic.partitions)).collect())
 }
 
 pub(super) fn transaction_record(transactional_id: &str, metadata: &TransactionMetadata) -> LogRecord {
@@ -241,14 +300,14 @@ pub(super) fn read_transaction(value: Bytes) -> Result<TransactionMetadata, Reco
     })
 }
 
-fn encode(prefix: i16, version: i16, message: &impl Message) -> Bytes {
+pub(super) fn encode(prefix: i16, version: i16, message: &impl Message) -> Bytes {
     let mut to = Encoder::new();
     to.i16(prefix);
     message.encode(&mut to, version).expect("ids are bounded when they come in");
     to.into_bytes()
 }
 
-fn decode<M: Message>(value: Bytes) -> Result<M, RecordError> {
+pub(super) fn decode<M: Message>(value: Bytes) -> Result<M, RecordError> {
     let mut from = Decoder::new(value);
     let version = from.i16()?;
     Ok(M::decode(&mut from, version)?)

@@ -5,7 +5,7 @@
 //! (append these records, answer this request, write these markers). State lives in the internal topics
 //! `__consumer_offsets` and `__transaction_state` in Kafka's own record formats, and is rebuilt by replaying them.
 //!
-//! Left out: authorisation, the wire's request and response types (see `api`), share groups, KIP-848 groups.
+//! Left out: authorisation, the wire's request and response types (see `api`), share groups.
 
 pub mod group;
 pub mod producer_ids;
@@ -13,6 +13,7 @@ pub(crate) mod shell;
 pub mod timers;
 pub mod transaction;
 
+mod consumer_record;
 mod log_record;
 
 use bytes::Bytes;

@@ -25,12 +25,13 @@ async fn every_version_answers_with_the_table() {
 }
 
 #[tokio::test]
-async fn transaction_version_is_finalized() {
+async fn features_are_finalized() {
     let broker = TestBroker::start().await;
     for mut way in broker.ways().await {
         let response = way.call(request(), 4).await;
-        let feature = &response.finalized_features[0];
-        assert_eq!((feature.name.as_str(), feature.max_version_level), ("transaction.version", 2));
+        let levels =
+            response.finalized_features.iter().map(|each| (each.name.as_str(), each.max_version_level));
+        assert_eq!(levels.collect::<Vec<_>>(), [("group.version", 1), ("transaction.version", 2)]);
     }
 }
 

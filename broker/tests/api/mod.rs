@@ -2,6 +2,7 @@
 
 mod api_versions;
 mod compaction;
+mod consumer_groups;
 mod groups;
 mod hostile;
 mod produce_fetch;

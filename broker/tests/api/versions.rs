@@ -179,6 +179,8 @@ async fn groups(asking: &mut Asking<'_>) {
         })
         .await;
     asking.all(|_| DescribeGroupsRequest { groups: vec![group_id()], ..Default::default() }).await;
+    asking.all(|_| ConsumerGroupHeartbeatRequest { group_id: group_id(), ..Default::default() }).await;
+    asking.all(|_| ConsumerGroupDescribeRequest { group_ids: vec![group_id()], ..Default::default() }).await;
     asking.all(|_| ListGroupsRequest::default()).await;
     asking.all(|_| DeleteGroupsRequest { groups_names: vec![group_id()] }).await;
 }

@@ -208,3 +208,72 @@ def test_a_transaction_shows_whole_or_not_at_all(bootstrap, admin, topic, group)
     assert not client.consume(1, 1.0)
     client.close()
     assert sorted(values) == sorted(f"True-{number}".encode() for number in range(100) for _ in range(2))
+
+
+def next_generation(bootstrap, group, **config):
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "group.protocol": "consumer",
+                     "auto.offset.reset": "earliest", "enable.auto.commit": False, **config})
+
+
+def settled(clients, shares):
+    """Polls all until together they share partitions like that, each one once."""
+    def together():
+        for client in clients:
+            client.consume(1, 0.05)
+        owned = [(each.topic, each.partition) for client in clients for each in client.assignment()]
+        return len(owned) == len(set(owned)) and sorted(len(client.assignment()) for client in clients) == shares
+    wait_for(together, f"{shares} partitions", 60)
+
+
+@pytest.mark.parametrize("assignor", ["uniform", "range"])
+def test_next_generation_groups_share_and_resume(bootstrap, admin, topic, group, assignor):
+    create(admin, topic, 6)
+    produce(bootstrap, topic, records(1_000))
+    clients = [next_generation(bootstrap, group, **{"group.remote.assignor": assignor}) for _ in range(3)]
+    for client in clients[:2]:
+        client.subscribe([topic])
+    settled(clients[:2], [3, 3])
+    clients[2].subscribe([topic])
+    settled(clients, [2, 2, 2])
+    described = admin.describe_consumer_groups([group])[group].result(30)
+    assert described.state.name == "STABLE" and described.type.name == "CONSUMER" and len(described.members) == 3
+    assert described.partition_assignor == assignor
+    clients.pop().close()
+    settled(clients, [3, 3])
+    for client in clients:
+        client.commit(offsets=[TopicPartition(topic, each.partition, 10) for each in client.assignment()],
+                      asynchronous=False)
+        client.close()
+    assert [each.offset for each in consumer(bootstrap, group).committed(
+        [TopicPartition(topic, index) for index in range(6)], 30)] == [10] * 6
+
+
+def test_a_pattern_is_matched_by_the_broker_and_static_members_return(bootstrap, admin, topic, group):
+    create(admin, f"{topic}-one", 2)
+    client = next_generation(bootstrap, group, **{"group.instance.id": "here", "topic.metadata.refresh.interval.ms": 1_000})
+    client.subscribe([f"^{topic}-.*"])
+    settled([client], [2])
+    create(admin, f"{topic}-two", 3)
+    settled([client], [5])
+    client.close()
+    again = next_generation(bootstrap, group, **{"group.instance.id": "here"})
+    again.subscribe([f"^{topic}-.*"])
+    settled([again], [5])
+    again.close()
+
+
+def test_groups_change_their_protocol_under_their_members(bootstrap, admin, topic, group):
+    create(admin, topic, 4)
+    produce(bootstrap, topic, records(1_000))
+    cooperative = {"partition.assignment.strategy": "cooperative-sticky"}
+    old = consumer(bootstrap, group, **cooperative)
+    old.subscribe([topic])
+    settled([old], [4])
+    new = next_generation(bootstrap, group)
+    new.subscribe([topic])
+    settled([old, new], [2, 2])
+    assert admin.describe_consumer_groups([group])[group].result(30).type.name == "CONSUMER"
+    new.close()
+    settled([old], [4])
+    assert admin.describe_consumer_groups([group])[group].result(30).type.name == "CLASSIC"
+    old.close()

@@ -1,6 +1,8 @@
 //! The coordinators under a seeded scheduler: random requests, delays, lost answers, failed appends and crashes, with
 //! Kafka's promises as assertions. A failing seed prints how to run it alone; one seed run twice is identical.
 
+mod consumer;
+mod consumer_client;
 mod group;
 mod group_client;
 mod random;
@@ -23,6 +25,13 @@ fn groups_keep_their_promises() {
 }
 
 #[test]
+fn next_generation_groups_keep_their_promises() {
+    each_seed("next_generation_groups_keep_their_promises", |seed| {
+        consumer::run(seed);
+    });
+}
+
+#[test]
 fn transactions_keep_their_promises() {
     each_seed("transactions_keep_their_promises", |seed| {
         transaction::run(seed);
@@ -33,6 +42,7 @@ fn transactions_keep_their_promises() {
 fn one_seed_twice_is_identical() {
     for seed in 0..5 {
         assert_eq!(group::run(seed), group::run(seed), "groups, seed {seed}");
+        assert_eq!(consumer::run(seed), consumer::run(seed), "next-generation groups, seed {seed}");
         assert_eq!(transaction::run(seed), transaction::run(seed), "transactions, seed {seed}");
     }
 }

@@ -98,6 +98,7 @@ const ONLY_IN: &[OnlyIn] = &[
         within: "broker/src/",
         allowed: &[
             "broker/src/coordinator/log_record.rs",
+            "broker/src/coordinator/consumer_record.rs",
             "broker/src/api.rs",
             "broker/src/api/",
             "broker/src/connection.rs",

@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use millstream_protocol::Uuid;
 
+use super::consumer::{self, Consumer};
 use super::offsets::Stored;
 use super::state::{CONSUMER_PROTOCOL_TYPE, Group, State};
 use super::{DeleteGroupError, DeleteOffsetError, Effect, GroupConfig, GroupCoordinator, Pending, Reply};
 use crate::coordinator::{AppendError, LogRecord, RequestId, TopicPartition, log_record};
 
-/// One row of ListGroups. Every group here is of the type "classic".
+/// One row of ListGroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupListing {
     pub group_id: String,
     pub protocol_type: String,
     pub state: State,
+    /// A next-generation group (KIP-848), not a classic one.
+    pub is_consumer: bool,
 }
 
 /// One group of DescribeGroups.
@@ -44,14 +47,18 @@ impl GroupCoordinator {
     pub fn list(&self) -> impl Iterator<Item = GroupListing> + '_ {
         self.groups.values().map(|group| GroupListing {
             group_id: group.id.clone(),
-            protocol_type: group.protocol_type.clone().unwrap_or_default(),
-            state: group.state,
+            protocol_type: match &group.consumer {
+                Some(_) => CONSUMER_PROTOCOL_TYPE.to_owned(),
+                None => group.protocol_type.clone().unwrap_or_default(),
+            },
+            state: group.shown_state(),
+            is_consumer: group.consumer.is_some(),
         })
     }
 
-    /// `None` when there is no such group.
+    /// `None` when there is no such group, or when it is a next-generation one.
     pub fn describe(&self, group_id: &str) -> Option<GroupDescription> {
-        let group = self.groups.get(group_id)?;
+        let group = self.groups.get(group_id).filter(|group| group.consumer.is_none())?;
         let stable = group.state == State::Stable;
         let protocol = group.protocol.clone().filter(|_| stable).unwrap_or_default();
         let members = group.members.iter().map(|(member_id, member)| DescribedMember {
@@ -76,14 +83,14 @@ impl GroupCoordinator {
         let refused = match self.groups.get(group_id) {
             _ if group_id.is_empty() => Some(DeleteGroupError::InvalidGroupId),
             None => Some(DeleteGroupError::NotFound),
-            Some(group) if group.state != State::Empty => Some(DeleteGroupError::NotEmpty),
+            Some(group) if group.shown_state() != State::Empty => Some(DeleteGroupError::NotEmpty),
             Some(_) => None,
         };
         if let Some(error) = refused {
             self.outbox.reply(request, Reply::DeleteGroup(Err(error)));
         } else if let Some(group) = self.groups.get(group_id) {
             let mut records = group.offset_tombstones(group.known_partitions().iter());
-            records.push(log_record::group_tombstone(group_id));
+            records.extend(group.own_tombstones());
             let pending = Pending::DeleteGroup { request, group_id: group_id.to_owned() };
             self.outbox.append(None, records, pending);
         }
@@ -100,6 +107,7 @@ impl GroupCoordinator {
         if let (Ok(()), Some(group)) = (result, self.groups.get_mut(group_id)) {
             group.offsets.stored.clear();
             group.offsets.pending.clear();
+            group.forget_consumer();
             self.forget_if_unused(group_id);
         }
         self.outbox.reply(request, Reply::DeleteGroup(result));
@@ -168,7 +176,7 @@ impl GroupCoordinator {
             }
             let mut records = group.offset_tombstones(partitions.iter());
             if nothing_left {
-                records.push(log_record::group_tombstone(&group.id));
+                records.extend(group.own_tombstones());
             }
             self.outbox.append(None, records, Pending::Expired { group_id: group.id.clone(), partitions });
         }
@@ -202,6 +210,9 @@ impl GroupCoordinator {
             for partition in partitions {
                 group.offsets.remove(partition);
             }
+            if group.is_unused_without(&[]) {
+                group.forget_consumer();
+            }
             self.forget_if_unused(group_id);
         }
     }
@@ -214,6 +225,19 @@ impl GroupCoordinator {
 }
 
 impl Group {
+    /// Takes the group itself away, of whichever protocol it is.
+    fn own_tombstones(&self) -> Vec<LogRecord> {
+        match &self.consumer {
+            Some(consumer) => consumer::tombstones(&self.id, &consumer.current),
+            None => vec![log_record::group_tombstone(&self.id)],
+        }
+    }
+
+    /// The records of an empty next-generation group are gone.
+    fn forget_consumer(&mut self) {
+        self.consumer.take_if(|consumer| consumer.is_at_rest() && consumer.current.members.is_empty());
+    }
+
     /// Everything that the log may hold an offset for.
     fn known_partitions(&self) -> BTreeSet<TopicPartition> {
         let pending = self.offsets.pending.values().flat_map(|offsets| offsets.keys());
@@ -226,6 +250,9 @@ impl Group {
 
     /// The topics that must keep their offsets, if deleting any is allowed.
     fn deletable_topics(&self) -> Result<BTreeSet<String>, DeleteOffsetError> {
+        if let Some(consumer) = &self.consumer {
+            return Ok(consumer.current.subscribed_topics());
+        }
         match self.subscribed_topics() {
             _ if self.state == State::Empty => Ok(BTreeSet::new()),
             Some(topics) => Ok(topics),
@@ -237,6 +264,7 @@ impl Group {
     /// only for topics that it no longer subscribes to; those of consumers that assign themselves from the commit.
     fn expired_partitions(&self, now_ms: i64, config: &GroupConfig) -> Vec<TopicPartition> {
         let subscribed = match self.state {
+            _ if self.consumer.is_some() => self.deletable_topics().unwrap_or_default(),
             State::Empty => BTreeSet::new(),
             State::Stable if self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE) => {
                 let Some(topics) = self.subscribed_topics() else { return Vec::new() };
@@ -264,7 +292,8 @@ impl Group {
 
     /// Whether nothing would be left of the group without these offsets.
     fn is_unused_without(&self, partitions: &[TopicPartition]) -> bool {
-        let idle = self.state == State::Empty && self.pending_members.is_empty();
+        let at_rest = self.consumer.as_ref().is_none_or(Consumer::is_at_rest);
+        let idle = self.shown_state() == State::Empty && self.pending_members.is_empty() && at_rest;
         idle && self.offsets.in_flight.is_empty()
             && self.offsets.pending.is_empty()
             && self.offsets.stored.keys().all(|stored| partitions.contains(stored))

@@ -212,6 +212,9 @@ impl CommitItem {
 
 impl Group {
     fn check_commit(&self, commit: &Commit, transactional: bool) -> Result<(), CommitError> {
+        if let Some(consumer) = &self.consumer {
+            return consumer.current.check_commit(commit, transactional);
+        }
         if commit.generation < 0 && self.state == State::Empty {
             return Ok(());
         }

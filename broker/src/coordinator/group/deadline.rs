@@ -1,5 +1,6 @@
 //! What can fall due in a group.
 
+use super::consumer::Event;
 use super::state::{Group, State};
 use super::{Context, Reply, SyncError};
 
@@ -12,6 +13,8 @@ pub(super) enum Deadline {
     Sync { group_id: String },
     /// A member, or an id handed out by KIP-394, was silent for its session timeout.
     Heartbeat { group_id: String, member_id: String },
+    /// A member of a next-generation group did not do in time what it was told: give back, rejoin or sync.
+    Revocation { group_id: String, member_id: String },
 }
 
 impl Deadline {
@@ -19,14 +22,29 @@ impl Deadline {
         match self {
             Deadline::Join { group_id }
             | Deadline::Sync { group_id }
-            | Deadline::Heartbeat { group_id, .. } => group_id,
+            | Deadline::Heartbeat { group_id, .. }
+            | Deadline::Revocation { group_id, .. } => group_id,
         }
     }
 }
 
 impl Group {
     pub(super) fn expire(&mut self, context: &mut Context<'_>, deadline: &Deadline) {
+        if self.consumer.is_some() {
+            match deadline {
+                Deadline::Heartbeat { member_id, .. } => {
+                    self.consumer_event(context, Event::SessionEnded(member_id.clone()));
+                }
+                Deadline::Revocation { member_id, .. } => {
+                    self.consumer_event(context, Event::PatienceEnded(member_id.clone()));
+                }
+                // Of the classic group that it was.
+                Deadline::Join { .. } | Deadline::Sync { .. } => {}
+            }
+            return;
+        }
         match deadline {
+            Deadline::Revocation { .. } => {}
             Deadline::Join { .. } => self.join_phase_timed_out(context),
             Deadline::Sync { .. } => self.expire_pending_sync(context),
             Deadline::Heartbeat { member_id, .. } => self.expire_heartbeat(context, member_id),

@@ -133,6 +133,8 @@ pub enum CommitError {
     IllegalGeneration,
     #[error("the group rebalances and has not given out its assignment yet")]
     Rebalance,
+    #[error("the member's epoch is not the group's; commit again once the next heartbeat is answered")]
+    StaleEpoch,
     #[error("there is no such topic")]
     UnknownTopic,
     #[error("the offset's metadata is longer than offset.metadata.max.bytes")]
@@ -149,6 +151,7 @@ impl CommitError {
             CommitError::FencedInstance => ErrorCode::FencedInstanceId,
             CommitError::IllegalGeneration => ErrorCode::IllegalGeneration,
             CommitError::Rebalance => ErrorCode::RebalanceInProgress,
+            CommitError::StaleEpoch => ErrorCode::StaleMemberEpoch,
             CommitError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
             CommitError::MetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             CommitError::Append(error) => error.code(),
@@ -160,12 +163,18 @@ impl CommitError {
 pub enum FetchOffsetError {
     #[error("an open transaction has offsets pending here; retry when it has ended")]
     Unstable,
+    #[error("the group does not know this member")]
+    UnknownMember,
+    #[error("the member's epoch is not the group's")]
+    StaleEpoch,
 }
 
 impl FetchOffsetError {
     pub fn code(self) -> ErrorCode {
         match self {
             FetchOffsetError::Unstable => ErrorCode::UnstableOffsetCommit,
+            FetchOffsetError::UnknownMember => ErrorCode::UnknownMemberId,
+            FetchOffsetError::StaleEpoch => ErrorCode::StaleMemberEpoch,
         }
     }
 }

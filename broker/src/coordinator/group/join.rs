@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::consumer::Event;
 use super::member::Member;
 use super::state::{Group, State};
 use super::{Context, Effect, GroupCoordinator, JoinError, Pending, Reply, SyncError};
@@ -77,6 +78,9 @@ impl GroupCoordinator {
             self.groups.insert(join.group_id.clone(), group);
         }
         match self.open(now_ms, &join.group_id) {
+            Some((group, mut context)) if group.consumer.is_some() => {
+                group.consumer_event(&mut context, Event::Join(request, join.clone()));
+            }
             Some((group, mut context)) => group.join(&mut context, request, join),
             None => self.outbox.refuse_join(request, JoinError::UnknownMember, &join.member_id),
         }
@@ -122,7 +126,7 @@ impl Group {
     /// `group.max.size` holds for newcomers; a rebalance admits the first ones that come back.
     fn has_room_for(&self, member_id: &str, max_size: usize) -> bool {
         match self.state {
-            State::Empty | State::Dead => true,
+            State::Empty | State::Dead | State::Assigning | State::Reconciling => true,
             State::PreparingRebalance => {
                 let waits = self.members.get(member_id).is_some_and(|member| member.waiting_join.is_some());
                 waits || self.waiting_join_count() < max_size
@@ -164,7 +168,7 @@ impl Group {
             State::CompletingRebalance => same,
             // A leader that joins again asks for a rebalance.
             State::Stable => same && !self.is_leader(&join.member_id),
-            State::Empty | State::Dead => {
+            State::Empty | State::Dead | State::Assigning | State::Reconciling => {
                 context.outbox.refuse_join(request, JoinError::UnknownMember, &join.member_id);
                 return;
             }

@@ -1,5 +1,6 @@
 //! Heartbeat and LeaveGroup: how a member shows that it is there, and how it goes.
 
+use super::consumer::Event;
 use super::state::{Group, State};
 use super::{Context, Effect, GroupCoordinator, HeartbeatError, LeaveError, Reply};
 use crate::coordinator::RequestId;
@@ -27,6 +28,10 @@ impl GroupCoordinator {
             Err(HeartbeatError::InvalidGroupId)
         } else {
             match self.open(now_ms, &heartbeat.group_id) {
+                Some((group, mut context)) if group.consumer.is_some() => {
+                    group.consumer_event(&mut context, Event::ClassicHeartbeat(request, heartbeat.clone()));
+                    return self.outbox.drain();
+                }
                 Some((group, mut context)) => group.heartbeat(&mut context, heartbeat),
                 None => Err(HeartbeatError::UnknownMember),
             }
@@ -47,6 +52,10 @@ impl GroupCoordinator {
             Err(LeaveError::InvalidGroupId)
         } else {
             match self.open(now_ms, group_id) {
+                Some((group, mut context)) if group.consumer.is_some() => {
+                    group.consumer_event(&mut context, Event::Leave(request, members.to_vec()));
+                    return self.outbox.drain();
+                }
                 Some((group, mut context)) => Ok(group.leave(&mut context, members)),
                 None => Ok(vec![Err(LeaveError::UnknownMember); members.len()]),
             }
@@ -67,7 +76,9 @@ impl Group {
             State::PreparingRebalance => Err(HeartbeatError::Rebalance),
             // A member may send heartbeats between its join and its assignment.
             State::CompletingRebalance | State::Stable => Ok(()),
-            State::Empty | State::Dead => Err(HeartbeatError::UnknownMember),
+            State::Empty | State::Dead | State::Assigning | State::Reconciling => {
+                Err(HeartbeatError::UnknownMember)
+            }
         }
     }
 

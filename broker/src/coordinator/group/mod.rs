@@ -1,15 +1,16 @@
-//! Classic consumer groups and committed offsets: one [`GroupCoordinator`] per partition of `__consumer_offsets`.
+//! Consumer groups and committed offsets: one [`GroupCoordinator`] per partition of `__consumer_offsets`.
 //!
 //! Follows Kafka's classic group protocol: KIP-394 (member id required), KIP-345 (static members), KIP-814 (leader
 //! skips an assignment it knows), KIP-134 (initial delay), KIP-211 (offset expiry), KIP-447 (transactional offsets
-//! with member fencing), KIP-496 (offset delete).
+//! with member fencing), KIP-496 (offset delete). Next-generation groups (KIP-848) are in `consumer`.
 //!
 //! Every request goes in with the time and a [`RequestId`]; what has to happen comes out as [`Effect`]s. Whatever a
 //! client is told to be durable is answered only when the owner reports its append with
-//! [`GroupCoordinator::appended`]. Left out: KIP-848 groups, and the reading of assignments.
+//! [`GroupCoordinator::appended`].
 
 mod admin;
 mod commit;
+mod consumer;
 mod deadline;
 mod error;
 mod join;
@@ -20,11 +21,13 @@ mod rebalance;
 mod replay;
 mod state;
 mod sync;
+mod topics;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -35,6 +38,11 @@ use state::Group;
 
 pub use admin::{DescribedMember, GroupDescription, GroupListing};
 pub use commit::{Commit, CommitItem, TransactionalCommit};
+pub use consumer::{
+    Assignment, Assignor, ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatAnswer,
+    ConsumerHeartbeatError, DescribedConsumer, Migration, Reconciliation,
+};
+pub(crate) use consumer::{ClassicMember, Member as ConsumerMember};
 pub use error::{
     CommitError, DeleteGroupError, DeleteOffsetError, FetchOffsetError, HeartbeatError, JoinError,
     LeaveError, SyncError,
@@ -45,6 +53,7 @@ pub use offsets::CommittedOffset;
 pub(crate) use replay::{StoredGroup, StoredMember};
 pub use state::State;
 pub use sync::{Sync, Synced};
+pub use topics::{Topic, Topics};
 
 /// Bounds and delays of every group on this node, named after Kafka's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +72,16 @@ pub struct GroupConfig {
     pub offsets_retention_ms: i64,
     /// How long a member may wait in its first join: it has no id yet and cannot send heartbeats.
     pub new_member_join_timeout_ms: i64,
+    /// `group.consumer.session.timeout.ms`
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.size`
+    pub consumer_max_size: usize,
+    /// `group.consumer.assignors`; the first is the one of members that name none.
+    pub consumer_assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`
+    pub consumer_migration: Migration,
 }
 
 impl Default for GroupConfig {
@@ -75,6 +94,11 @@ impl Default for GroupConfig {
             offset_metadata_max_bytes: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             new_member_join_timeout_ms: 300_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_max_size: i32::MAX as usize,
+            consumer_assignors: Assignor::ALL.to_vec(),
+            consumer_migration: Migration::default(),
         }
     }
 }
@@ -105,12 +129,14 @@ pub enum Reply {
     Commit(Committed),
     DeleteGroup(Result<(), DeleteGroupError>),
     DeleteOffsets(DeletedOffsets),
+    ConsumerHeartbeat(Result<ConsumerHeartbeatAnswer, ConsumerHeartbeatError>),
 }
 
 /// The groups of one partition of `__consumer_offsets`: rebuilt by `replay`, opened by `loaded`, then served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GroupCoordinator {
     config: GroupConfig,
+    topics: Arc<dyn Topics>,
     groups: BTreeMap<String, Group>,
     timers: Timers<Deadline>,
     outbox: Outbox,
@@ -120,7 +146,21 @@ pub struct GroupCoordinator {
 
 impl GroupCoordinator {
     pub fn new(config: GroupConfig) -> GroupCoordinator {
-        GroupCoordinator { config, ..GroupCoordinator::default() }
+        GroupCoordinator {
+            config,
+            topics: Arc::new(topics::NoTopics),
+            groups: BTreeMap::new(),
+            timers: Timers::default(),
+            outbox: Outbox::default(),
+            groups_by_producer: BTreeMap::new(),
+        }
+    }
+
+    /// Tells which topics there are, before a request that may need to know; the newest news count.
+    pub fn know_topics(&mut self, topics: Arc<dyn Topics>) {
+        if topics.version() >= self.topics.version() {
+            self.topics = topics;
+        }
     }
 
     /// When `tick` has something to do next.
@@ -158,6 +198,11 @@ impl GroupCoordinator {
                 }
             }
             Pending::Emptied => {}
+            Pending::Consumer { group_id } => {
+                if let Some((group, mut context)) = self.open(now_ms, &group_id) {
+                    group.consumer_appended(&mut context, append, outcome);
+                }
+            }
             Pending::Commit(commit) => self.commit_appended(commit, outcome),
             Pending::DeleteGroup { request, group_id } => self.delete_appended(request, &group_id, outcome),
             Pending::DeleteOffsets { request, group_id, results } => {
@@ -172,8 +217,13 @@ impl GroupCoordinator {
 
     fn open(&mut self, now_ms: i64, group_id: &str) -> Option<(&mut Group, Context<'_>)> {
         let group = self.groups.get_mut(group_id)?;
-        let context =
-            Context { now_ms, config: &self.config, timers: &mut self.timers, outbox: &mut self.outbox };
+        let context = Context {
+            now_ms,
+            config: &self.config,
+            topics: &self.topics,
+            timers: &mut self.timers,
+            outbox: &mut self.outbox,
+        };
         Some((group, context))
     }
 }
@@ -182,6 +232,7 @@ impl GroupCoordinator {
 struct Context<'a> {
     now_ms: i64,
     config: &'a GroupConfig,
+    topics: &'a Arc<dyn Topics>,
     timers: &'a mut Timers<Deadline>,
     outbox: &'a mut Outbox,
 }
@@ -227,6 +278,10 @@ enum Pending {
     },
     /// The last member left: nobody waits, and a lost record costs one generation number.
     Emptied,
+    /// A next-generation group's new state.
+    Consumer {
+        group_id: String,
+    },
     Commit(commit::PendingCommit),
     DeleteGroup {
         request: RequestId,

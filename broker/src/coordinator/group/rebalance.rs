@@ -10,7 +10,7 @@ impl Group {
         match self.state {
             State::Empty | State::Stable | State::CompletingRebalance => self.prepare_rebalance(context),
             State::PreparingRebalance => self.complete_join_if_all_joined(context),
-            State::Dead => {}
+            State::Dead | State::Assigning | State::Reconciling => {}
         }
     }
 

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
+use super::consumer::Consumer;
 use super::member::Member;
 use super::offsets::Stored;
 use super::state::{Group, State};
 use super::{Effect, GroupCoordinator, Protocol};
+use crate::coordinator::consumer_record::Kind;
 use crate::coordinator::log_record::{self, GroupKey, RecordError};
 use crate::coordinator::{LogRecord, TopicPartition};
 
@@ -49,6 +51,17 @@ impl GroupCoordinator {
                 self.replay_offset(record_offset, producer_id, group_id, partition, value)
             }
             GroupKey::Group { group_id } => self.replay_group(group_id, value),
+            GroupKey::Consumer { group_id, kind, member_id } => {
+                let group = self.groups.entry(group_id.clone()).or_insert_with(|| Group::new(&group_id));
+                if (kind, &value) == (Kind::Group, &None) {
+                    group.consumer = None;
+                    return Ok(());
+                }
+                if group.consumer.is_none() && value.is_none() {
+                    return Ok(());
+                }
+                group.consumer.get_or_insert_with(Consumer::stored).current.replay(kind, member_id, value)
+            }
         }
     }
 
@@ -75,12 +88,13 @@ impl GroupCoordinator {
 
     fn replay_group(&mut self, group_id: String, value: Option<Bytes>) -> Result<(), RecordError> {
         let stored = value.map(|value| log_record::read_group(group_id.clone(), value)).transpose()?;
-        let offsets = self.groups.remove(&group_id).map(|group| group.offsets).unwrap_or_default();
+        let before = self.groups.remove(&group_id).unwrap_or_default();
         let mut group = match stored {
             Some(stored) => Group::restore(stored),
-            None => Group::new(&group_id),
+            // Compaction may leave the tombstone of a classic group behind the records of its successor.
+            None => Group { consumer: before.consumer, ..Group::new(&group_id) },
         };
-        group.offsets = offsets;
+        group.offsets = before.offsets;
         self.groups.insert(group_id, group);
         Ok(())
     }
@@ -89,11 +103,15 @@ impl GroupCoordinator {
     pub fn loaded(&mut self, now_ms: i64) -> Vec<Effect> {
         // What remains of groups whose every record was deleted.
         self.groups.retain(|_, group| {
-            group.protocol_type.is_some() || !group.members.is_empty() || !group.offsets.is_empty()
+            group.protocol_type.is_some()
+                || !group.members.is_empty()
+                || !group.offsets.is_empty()
+                || group.consumer.is_some()
         });
         let group_ids: Vec<String> = self.groups.keys().cloned().collect();
         for group_id in group_ids {
             let Some((group, mut context)) = self.open(now_ms, &group_id) else { continue };
+            group.consumer_loaded(&mut context);
             for member_id in group.members.keys() {
                 group.renew_session(&mut context, member_id);
             }
@@ -106,7 +124,7 @@ impl GroupCoordinator {
 }
 
 impl Group {
-    fn restore(stored: StoredGroup) -> Group {
+    pub(super) fn restore(stored: StoredGroup) -> Group {
         let mut group = Group::new(&stored.group_id);
         group.generation = stored.generation;
         group.state_since_ms = stored.state_since_ms;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Protocol;
+use super::consumer::Consumer;
 use super::member::Member;
 use super::offsets::Offsets;
 use crate::coordinator::{AppendId, subscribed_topics};
@@ -10,7 +11,7 @@ use crate::coordinator::{AppendId, subscribed_topics};
 /// The protocol type of ordinary consumers, whose subscriptions the broker can read.
 pub(super) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 
-/// Where a classic group stands.
+/// Where a group stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// No members; offsets may remain.
@@ -20,6 +21,10 @@ pub enum State {
     PreparingRebalance,
     /// Everyone has the new generation; waiting for the leader's assignment to be durable.
     CompletingRebalance,
+    /// A next-generation group has changed and has no new target yet.
+    Assigning,
+    /// A next-generation group's members are on their way to their targets.
+    Reconciling,
     /// Everyone can have its assignment.
     Stable,
     /// The group is gone: only the answer to a question about an unknown group.
@@ -33,6 +38,8 @@ impl State {
             State::Empty => "Empty",
             State::PreparingRebalance => "PreparingRebalance",
             State::CompletingRebalance => "CompletingRebalance",
+            State::Assigning => "Assigning",
+            State::Reconciling => "Reconciling",
             State::Stable => "Stable",
             State::Dead => "Dead",
         }
@@ -69,6 +76,8 @@ pub(super) struct Group {
     /// The append that makes this generation's assignment durable.
     pub(super) assignment_append: Option<AppendId>,
     pub(super) offsets: Offsets,
+    /// Set for a next-generation group: everything above but the id is then that of the classic group it may still be.
+    pub(super) consumer: Option<Consumer>,
 }
 
 /// A member id or group instance id that does not hold.

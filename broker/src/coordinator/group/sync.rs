@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::consumer::Event;
 use super::deadline::Deadline;
 use super::state::{Group, State};
 use super::{Context, Effect, GroupCoordinator, Pending, Reply, SyncError};
@@ -39,6 +40,9 @@ impl GroupCoordinator {
             return self.outbox.drain();
         }
         match self.open(now_ms, &sync.group_id) {
+            Some((group, mut context)) if group.consumer.is_some() => {
+                group.consumer_event(&mut context, Event::Sync(request, sync));
+            }
             Some((group, mut context)) => group.sync(&mut context, request, sync),
             None => self.outbox.reply(request, Reply::Sync(Err(SyncError::UnknownMember))),
         }
@@ -81,7 +85,9 @@ impl Group {
         match self.state {
             State::CompletingRebalance | State::Stable => Ok(()),
             State::PreparingRebalance => Err(SyncError::Rebalance),
-            State::Empty | State::Dead => Err(SyncError::UnknownMember),
+            State::Empty | State::Dead | State::Assigning | State::Reconciling => {
+                Err(SyncError::UnknownMember)
+            }
         }
     }
 

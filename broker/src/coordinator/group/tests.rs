@@ -1,5 +1,6 @@
 //! Scenarios of the group coordinator, over a log that remembers every record.
 
+mod consumer;
 mod membership;
 mod offsets;
 

@@ -7,9 +7,10 @@ use millstream_protocol::Uuid;
 use super::shard::{Core, Replayed, Step};
 use super::{Coordinators, Unavailable};
 use crate::coordinator::group::{
-    Commit, Committed, DeleteGroupError, DeletedOffsets, Effect, FetchedOffsets, GroupCoordinator,
-    GroupDescription, GroupListing, Heartbeat, HeartbeatError, Join, JoinRefused, Joined, LeaveError,
-    LeavingMember, Reply, Sync, SyncError, Synced, TransactionalCommit,
+    Commit, Committed, ConsumerDescription, ConsumerHeartbeat, ConsumerHeartbeatAnswer,
+    ConsumerHeartbeatError, DeleteGroupError, DeletedOffsets, Effect, FetchOffsetError, FetchedOffsets,
+    GroupCoordinator, GroupDescription, GroupListing, Heartbeat, HeartbeatError, Join, JoinRefused, Joined,
+    LeaveError, LeavingMember, Reply, Sync, SyncError, Synced, TransactionalCommit,
 };
 use crate::coordinator::log_record::RecordError;
 use crate::coordinator::{AppendError, AppendId, Outcome, Producer, TopicPartition};
@@ -27,8 +28,12 @@ macro_rules! expect_reply {
 impl Coordinators {
     pub(crate) async fn join_group(&self, join: Join) -> Result<Result<Joined, JoinRefused>, Unavailable> {
         let shard = self.groups.owner_of(&join.group_id)?;
-        let reply = shard.ask(move |core, now_ms, request| core.join(now_ms, request, &join)).await?;
-        expect_reply!(reply, Join)
+        let topics = self.surroundings.topics();
+        let work = move |core: &mut GroupCoordinator, now_ms, request| {
+            core.know_topics(topics);
+            core.join(now_ms, request, &join)
+        };
+        expect_reply!(shard.ask(work).await?, Join)
     }
 
     pub(crate) async fn sync_group(&self, sync: Sync) -> Result<Result<Synced, SyncError>, Unavailable> {
@@ -42,9 +47,44 @@ impl Coordinators {
         heartbeat: Heartbeat,
     ) -> Result<Result<(), HeartbeatError>, Unavailable> {
         let shard = self.groups.owner_of(&heartbeat.group_id)?;
-        let reply =
-            shard.ask(move |core, now_ms, request| core.heartbeat(now_ms, request, &heartbeat)).await?;
-        expect_reply!(reply, Heartbeat)
+        let topics = self.surroundings.topics();
+        let work = move |core: &mut GroupCoordinator, now_ms, request| {
+            core.know_topics(topics);
+            core.heartbeat(now_ms, request, &heartbeat)
+        };
+        expect_reply!(shard.ask(work).await?, Heartbeat)
+    }
+
+    pub(crate) async fn consumer_heartbeat(
+        &self,
+        heartbeat: ConsumerHeartbeat,
+    ) -> Result<Result<ConsumerHeartbeatAnswer, ConsumerHeartbeatError>, Unavailable> {
+        let shard = self.groups.owner_of(&heartbeat.group_id)?;
+        let topics = self.surroundings.topics();
+        let work = move |core: &mut GroupCoordinator, now_ms, request| {
+            core.know_topics(topics);
+            core.consumer_heartbeat(now_ms, request, heartbeat)
+        };
+        expect_reply!(shard.ask(work).await?, ConsumerHeartbeat)
+    }
+
+    pub(crate) async fn describe_consumer_group(
+        &self,
+        group_id: String,
+    ) -> Result<Option<ConsumerDescription>, Unavailable> {
+        let shard = self.groups.owner_of(&group_id)?;
+        shard.look(move |core, _| core.describe_consumer(&group_id)).await
+    }
+
+    /// Whether somebody may read a group's offsets as this member.
+    pub(crate) async fn check_fetch(
+        &self,
+        group_id: String,
+        member_id: Option<String>,
+        epoch: i32,
+    ) -> Result<Result<(), FetchOffsetError>, Unavailable> {
+        let shard = self.groups.owner_of(&group_id)?;
+        shard.look(move |core, _| core.check_fetch(&group_id, member_id.as_deref(), epoch)).await
     }
 
     pub(crate) async fn leave_group(

@@ -19,7 +19,7 @@ use millstream_protocol::ErrorCode;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::group::{GroupConfig, GroupCoordinator};
+use super::group::{GroupConfig, GroupCoordinator, Topics};
 use super::producer_ids::ProducerIds;
 use super::transaction::{TransactionConfig, TransactionCoordinator};
 use super::{GROUP_TOPIC, TRANSACTION_TOPIC, TopicPartition, partition_for};
@@ -41,6 +41,8 @@ pub(crate) trait Surroundings: Send + Sync + 'static {
     /// `None` if there is no such topic.
     fn partition_count(&self, topic: &str) -> Option<i32>;
     fn find(&self, place: &TopicPartition) -> Place;
+    /// The topics as they are now.
+    fn topics(&self) -> Arc<dyn Topics>;
     /// First id and count of a block that nobody else gets; `None` if the metadata can't give one now.
     fn allocate_producer_ids(&self) -> BoxFuture<'static, Option<(i64, i32)>>;
 }
