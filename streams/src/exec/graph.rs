@@ -75,6 +75,11 @@ impl Dataflow {
         if gave.written.is_empty() { Ok(()) } else { Err(unasked()) }
     }
 
+    /// A new commit begins: `now()` is this time until the next.
+    pub fn pin(&mut self, now_us: i64) {
+        self.workers.iter_mut().for_each(|worker| worker.pin(now_us));
+    }
+
     /// Rows that were read, through all steps.
     pub fn rows(&mut self, pieces: Vec<Piece>) -> Result<Gave, QueryError> {
         self.round(Phase::Rows, pieces)

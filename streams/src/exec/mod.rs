@@ -1,5 +1,6 @@
 //! Running queries: synchronous operators over Arrow batches, and the task that feeds them and commits what they give.
 
+mod clock;
 mod encode;
 mod engine;
 mod event_time;
@@ -20,6 +21,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use clock::now_us;
 pub(crate) use encode::{OutputRows, RowEncoder};
 pub use engine::{
     BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryHandle, QueryHandles, StartError,

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::QueryError;
+use super::clock;
 use super::engine::{BadRecords, InputEnds};
 use super::event_time::END;
 use super::graph::Dataflow;
@@ -193,6 +194,7 @@ impl<'a> Task<'a> {
         }
         let now_ms = self.now_ms();
         if let Some(watermarks) = self.positions.advance_sources(now_ms) {
+            self.begin();
             let gave = self.dataflow.watermark(&watermarks)?;
             self.take(gave).await?;
             self.report();
@@ -226,6 +228,7 @@ impl<'a> Task<'a> {
             .iter()
             .map(|piece| (piece.input, piece.partition, piece.next_offset, piece.end_offset))
             .collect();
+        self.begin();
         let gave = self.dataflow.rows(pieces)?;
         self.note_bad(&gave.bad)?;
         if gave.rows > 0 || !gave.bad.is_empty() {
@@ -277,6 +280,13 @@ impl<'a> Task<'a> {
             self.dataflow.recycle(written.rows);
         }
         Ok(())
+    }
+
+    /// The first work since a commit begins the next.
+    fn begin(&mut self) {
+        if self.commit_due.is_none() {
+            self.dataflow.pin(clock::system_us());
+        }
     }
 
     fn note_work(&mut self) {
@@ -345,6 +355,7 @@ impl<'a> Task<'a> {
     /// The input has ended: closes every window and commits. More input may follow all the same; rows of the windows closed
     /// here are late then.
     async fn finish(&mut self) -> Result<(), QueryError> {
+        self.begin();
         let ends = self.positions.sources().map(|source| (source, END)).collect::<Vec<_>>();
         let gave = self.dataflow.watermark(&ends)?;
         self.take(gave).await?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat};
 
 use super::QueryError;
+use super::clock;
 use super::encode::{OutputRows, RowEncoder};
 use super::event_time::BEGINNING;
 use super::exchange::split;
@@ -134,6 +135,8 @@ pub(crate) struct Worker {
     told_us: Vec<Vec<i64>>,
     /// The partition that rows without a key belong to.
     keyless: i32,
+    /// What `now()` says.
+    now_us: i64,
     /// Buffers to use again.
     spare: Vec<OutputRows>,
     late: u64,
@@ -150,6 +153,7 @@ impl Worker {
             watermarks_us: vec![BEGINNING; nodes.len()],
             told_us: nodes.iter().map(|node| vec![BEGINNING; node.inputs.len()]).collect(),
             keyless: 0,
+            now_us: clock::system_us(),
             spare: Vec::new(),
             late: 0,
             layout: layout.clone(),
@@ -175,6 +179,11 @@ impl Worker {
         }
     }
 
+    /// What `now()` says from here on.
+    pub fn pin(&mut self, now_us: i64) {
+        self.now_us = now_us;
+    }
+
     /// Sets how far a source's event time has come; the steps are told in the next [`Phase::Watermark`].
     pub fn set_watermark(&mut self, source: NodeId, watermark_us: i64) {
         self.watermarks_us[source] = watermark_us;
@@ -183,6 +192,7 @@ impl Worker {
     /// Everything of one level: what came by mail, what was read, then what the phase is about, inputs before those they
     /// feed.
     pub fn work(&mut self, level: usize, phase: Phase, job: Job) -> Result<Gave, QueryError> {
+        clock::pin(self.now_us);
         let mut gave = Gave::default();
         for mail in job.mail {
             self.give(mail.node, mail.input, mail.rows, &mut gave)?;

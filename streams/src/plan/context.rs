@@ -13,6 +13,7 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use super::as_of::VersionPlanner;
+use super::now;
 use super::window::WindowPlanner;
 use crate::sql::catalog::{Catalog, Relation};
 
@@ -81,7 +82,7 @@ impl ContextProvider for PlanningContext<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(Timestamps))
+        Some(Arc::new(Types))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -132,9 +133,9 @@ pub(crate) struct NoRelation(pub String);
 
 /// `TIMESTAMP` without a precision is microseconds: enough for every source, and with a range of 290,000 years.
 #[derive(Debug)]
-struct Timestamps;
+struct Types;
 
-impl TypePlanner for Timestamps {
+impl TypePlanner for Types {
     fn plan_type_field(&self, written: &ast::DataType) -> Result<Option<FieldRef>> {
         let zone = match written {
             ast::DataType::Timestamp(None, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) => {
@@ -143,11 +144,30 @@ impl TypePlanner for Timestamps {
             ast::DataType::Timestamp(None, ast::TimezoneInfo::WithTimeZone | ast::TimezoneInfo::Tz) => {
                 Some(Arc::from("+00:00"))
             }
+            ast::DataType::Map(key, value) => return map_type(key, value).map(Some),
             _ => return Ok(None),
         };
         let data_type = DataType::Timestamp(TimeUnit::Microsecond, zone);
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
+}
+
+/// `MAP(TEXT, value)`, as a JSON object has it.
+fn map_type(key: &ast::DataType, value: &ast::DataType) -> Result<FieldRef> {
+    let catalog = Catalog::default();
+    let context = PlanningContext::new(&catalog, Vec::new(), 0);
+    let planned = |data_type: &ast::DataType| -> Result<DataType> {
+        let name = ast::Ident::new("c");
+        let column = ast::ColumnDef { name, data_type: data_type.clone(), options: Vec::new() };
+        Ok(context.planner().build_schema(vec![column])?.field(0).data_type().clone())
+    };
+    let key = planned(key)?;
+    if key != DataType::Utf8 {
+        return Err(DataFusionError::Plan(format!("the keys of a MAP are TEXT, as in JSON, not {key}")));
+    }
+    let entry = [Field::new("key", key, false), Field::new("value", planned(value)?, true)];
+    let entries = Field::new("entries", DataType::Struct(entry.to_vec().into()), false);
+    Ok(Arc::new(Field::new("", DataType::Map(Arc::new(entries), false), true)))
 }
 
 /// DataFusion's functions by every name they answer to.
@@ -161,9 +181,7 @@ pub(crate) struct Functions {
 pub(crate) fn functions() -> &'static Functions {
     static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
     FUNCTIONS.get_or_init(|| Functions {
-        scalar: by_name(SessionStateDefaults::default_scalar_functions(), |function| {
-            (function.name(), function.aliases())
-        }),
+        scalar: scalar_functions(),
         aggregate: by_name(SessionStateDefaults::default_aggregate_functions(), |function| {
             (function.name(), function.aliases())
         }),
@@ -172,6 +190,13 @@ pub(crate) fn functions() -> &'static Functions {
         }),
         expression_planners: SessionStateDefaults::default_expr_planners(),
     })
+}
+
+fn scalar_functions() -> HashMap<String, Arc<ScalarUDF>> {
+    let of_datafusion = SessionStateDefaults::default_scalar_functions();
+    let mut found = by_name(of_datafusion, |function| (function.name(), function.aliases()));
+    found.extend(now::functions().into_iter().map(|(name, function)| (name.to_owned(), function)));
+    found
 }
 
 fn by_name<F>(functions: Vec<Arc<F>>, names: impl Fn(&F) -> (&str, &[String])) -> HashMap<String, Arc<F>> {

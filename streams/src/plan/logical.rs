@@ -6,12 +6,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, TableReference};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
@@ -84,7 +85,7 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
 
 /// `SELECT DISTINCT a, b` is a result grouped by a and b: each combination is told once.
 fn distinct_as_groups(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-    let grouped = plan.transform_up(|plan| match plan {
+    let grouped = plan.transform_up_with_subqueries(|plan| match plan {
         LogicalPlan::Distinct(Distinct::All(input)) => {
             let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
             Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, columns, Vec::new())?)))
@@ -160,6 +161,7 @@ fn optimize(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     // Without a start time `now()` stays a function: a query that runs for years has no one "now".
     let context = OptimizerContext::new_with_config_options(config).without_query_execution_start_time();
     let rules = Optimizer::with_rules(vec![
+        Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(PushDownFilter::new()),
         Arc::new(OptimizeProjections::new()),

@@ -201,6 +201,21 @@ const REFUSALS: &[(&str, &str)] = &[
              at the same place in each branch)",
     ),
     (
+        "CREATE STREAM x AS SELECT id FROM quakes WHERE magnitude > (SELECT avg(magnitude) FROM quakes)",
+        "x.sql:1:20: the value of a subquery changes with every row of what it reads (write it as a table of its own and \
+             join it: FROM stream JOIN table ON …)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT id IN (SELECT id FROM quakes) AS known FROM quakes",
+        "x.sql:1:30: EXISTS and IN (SELECT …) are conditions of WHERE, not values (write them in WHERE, joined to the \
+             others by AND)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT id FROM quakes WHERE id NOT IN (SELECT id FROM latest)",
+        "x.sql:1:20: NOT IN (SELECT …) gives nothing as soon as the subquery has one NULL (write NOT EXISTS (SELECT … \
+             WHERE a = b))",
+    ),
+    (
         "CREATE STREAM s (a TEXT) WITH (delimiter = ';')",
         "x.sql:1:32: `delimiter` is for format 'csv' (add format = 'csv')",
     ),

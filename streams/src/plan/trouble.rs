@@ -1,7 +1,9 @@
 //! What is said when a query cannot be planned: DataFusion's errors turned into findings with a place, and the shapes
 //! that cannot run on endless input, each with its reason and what to write instead.
 
-use datafusion::common::tree_node::TreeNode;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
@@ -75,21 +77,47 @@ pub(super) fn refuse_unsupported(plan: &LogicalPlan, select: &Select) -> Result<
             .map_or(select.at, |word| word.at);
         return Err(Finding::new(at, message).hint(hint));
     }
-    let subquery = plan.expressions().iter().any(|expression| {
-        expression
-            .exists(|inner| {
-                Ok(matches!(inner, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)))
-            })
-            .unwrap_or(false)
-    });
-    if subquery {
-        return Err(Finding::new(
-            select.at,
-            "a subquery inside an expression joins two relations, which is not supported yet",
-        )
-        .hint("filter or aggregate one relation at a time"));
-    }
+    refuse_subqueries(plan, select)?;
     plan.inputs().into_iter().try_for_each(|input| refuse_unsupported(input, select))
+}
+
+/// A subquery that is a condition becomes a join; any other is refused.
+fn refuse_subqueries(plan: &LogicalPlan, select: &Select) -> Result<(), Finding> {
+    let is_condition = matches!(plan, LogicalPlan::Filter(_));
+    let place =
+        |word: &str| select.words.iter().find(|found| found.text == word).map_or(select.at, |found| found.at);
+    let column = |word: &str| {
+        Finding::new(place(word), "EXISTS and IN (SELECT …) are conditions of WHERE, not values")
+            .hint("write them in WHERE, joined to the others by AND")
+    };
+    let mut inner: Vec<Arc<LogicalPlan>> = Vec::new();
+    let mut refused = None;
+    for expression in plan.expressions() {
+        let visited = expression.apply(|found| {
+            match found {
+                Expr::InSubquery(found) if is_condition => inner.push(found.subquery.subquery.clone()),
+                Expr::Exists(found) if is_condition => inner.push(found.subquery.subquery.clone()),
+                Expr::InSubquery(_) => refused = Some(column("in")),
+                Expr::Exists(_) => refused = Some(column("exists")),
+                Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
+                    refused = Some(
+                        Finding::new(
+                            select.at,
+                            "the value of a subquery changes with every row of what it reads",
+                        )
+                        .hint("write it as a table of its own and join it: FROM stream JOIN table ON …"),
+                    );
+                }
+                _ => {}
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        visited.map_err(|error| Finding::new(select.at, error.to_string()))?;
+    }
+    match refused {
+        Some(finding) => Err(finding),
+        None => inner.iter().try_for_each(|plan| refuse_unsupported(plan, select)),
+    }
 }
 
 type Reason = (&'static [&'static str], &'static str, &'static str);

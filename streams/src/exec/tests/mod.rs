@@ -2,6 +2,7 @@
 
 mod differential;
 mod model;
+mod pitfalls;
 mod random;
 mod scenario;
 mod spill;
