@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_client::Client;
 use millstream_client::admin::{Admin, AdminError, NewTopic};
-use millstream_client::{Client, TransactionConfig};
 use millstream_protocol::ErrorCode;
 use tokio::sync::watch;
 
-use super::link::ClusterLink;
+use super::link::{self, ClusterLink};
 use super::status::{QueryState, QueryStatus, StatusCells};
 use super::task::{self, Finish, Orders, PARALLELISM_MAX, TaskConfig};
 use crate::plan::{Plan, QueryPlan};
@@ -246,7 +246,7 @@ async fn supervise(
     let mut backoff = config.restart_backoff;
     loop {
         status.set_state(QueryState::Starting);
-        let mut link = ClusterLink::new(client.clone(), plan.clone(), TransactionConfig::default());
+        let mut link = ClusterLink::new(client.clone(), plan.clone(), link::writing());
         let commits = status.commits.load(Ordering::Relaxed);
         match task::run(&plan, &task_config, &status, &mut link, &orders, &finished).await {
             Ok(()) => break,

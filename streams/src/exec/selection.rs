@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use millstream_client::{Client, Consumer, ConsumerConfig, Start, StartAt, TopicPartition};
+use millstream_client::{Client, Consumer, Start, StartAt, TopicPartition};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::engine::{EngineConfig, InputEnds};
-use super::link::{Change, InputPartition, Link, Piece, Position, piece_of};
+use super::link::{Change, InputPartition, Link, Piece, Position, piece_of, reading};
 use super::status::StatusCells;
 use super::task::{self, Finish, Orders, TaskConfig};
 use super::{BadRecords, OutputRows, QueryError};
@@ -84,7 +84,7 @@ impl Selection {
             parallelism: 1,
         };
         let link = SelectLink {
-            consumer: client.consumer(ConsumerConfig::default()),
+            consumer: client.consumer(reading()),
             client,
             plan: plan.clone(),
             from,

@@ -152,10 +152,13 @@ impl TestCluster {
     }
 
     pub fn run(&self, plan: &Plan) -> Running {
+        self.run_with(plan, EngineConfig { idle_timeout: None, ..EngineConfig::default() })
+    }
+
+    pub fn run_with(&self, plan: &Plan, config: EngineConfig) -> Running {
         let runtime = Runtime::new().unwrap();
         let queries = runtime.block_on(async {
             let client = self.connect_by_tcp().await;
-            let config = EngineConfig { idle_timeout: None, ..EngineConfig::default() };
             Engine::start(client, config, plan.clone()).await.unwrap()
         });
         Running { runtime: Some(runtime), queries }

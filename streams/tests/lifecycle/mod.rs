@@ -1,8 +1,8 @@
 //! Starting, finishing, stopping and starting again; and what the status says meanwhile.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use millstream_streams::QueryState;
+use millstream_streams::{EngineConfig, QueryState};
 
 use crate::cluster::{PATIENCE, TestCluster, plan};
 
@@ -75,4 +75,35 @@ fn a_record_that_cannot_be_read_is_left_out_and_told() {
     let error = status.last_error.expect("an error");
     assert!(error.contains("left out: read records of") && error.contains("offset 0"), "{error}");
     running.stop();
+}
+
+/// A transaction that was open when its task died holds readers up until somebody ends it: the next task does, at once.
+#[test]
+fn an_open_transaction_of_a_dead_task_is_ended_by_the_next() {
+    let cluster = TestCluster::start();
+    let plan = plan(&cluster, PROGRAM);
+    let never = EngineConfig {
+        commit_interval: Duration::from_secs(3_600),
+        idle_timeout: None,
+        ..EngineConfig::default()
+    };
+    let stuck = cluster.run_with(&plan, never);
+    let visit = |ms: i64| format!(r#"{{"page":"shop","ms":{ms}}}"#);
+    cluster.produce(&cluster.name("visits"), [("shop", visit(101).as_str())]);
+    let deadline = Instant::now() + PATIENCE;
+    while stuck.queries.get("slow").expect("the query").status().rows_out == 0 {
+        assert!(Instant::now() < deadline, "nothing is written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    stuck.kill();
+    assert_eq!(cluster.read(&cluster.name("slow")), []);
+    let started = Instant::now();
+    let next = cluster.run(&plan);
+    next.finish(&cluster);
+    let values: Vec<String> =
+        cluster.read(&cluster.name("slow")).into_iter().map(|(_, _, value)| value).collect();
+    assert_eq!(values, [visit(101)]);
+    // Long before the transaction would have ended by itself.
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    next.stop();
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_client::{
-    Client, CommittedOffset, Consumer, ConsumerConfig, Delivery, Fetched, GroupMetadata, NewRecord, Record,
-    Start, StartAt, TopicPartition, TopicWriter, TransactionConfig, TransactionalProducer,
+    Client, CommittedOffset, Consumer, ConsumerConfig, Delivery, Fetched, GroupMetadata, NewRecord,
+    ProducerConfig, Record, Start, StartAt, TopicPartition, TopicWriter, TransactionConfig,
+    TransactionalProducer,
 };
 
 use super::restore::{self, CHANGELOG_PARTITION};
@@ -17,6 +18,29 @@ use crate::exec::QueryError;
 use crate::exec::encode::OutputRows;
 use crate::plan::QueryPlan;
 use crate::state::store::QueryStore;
+
+/// What one query may have fetched and not yet looked at, and have written that is not on its way yet: beside the state, so
+/// it is kept small. Plenty for a commit interval.
+const PREFETCH_BYTES: usize = 16 << 20;
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+/// Of one answer, all partitions together.
+const FETCH_BYTES: usize = 8 << 20;
+
+/// How a query reads its inputs.
+pub(crate) fn reading() -> ConsumerConfig {
+    ConsumerConfig {
+        fetch_bytes_max: FETCH_BYTES,
+        prefetch_bytes: PREFETCH_BYTES,
+        ..ConsumerConfig::default()
+    }
+}
+
+/// How a query writes its results.
+pub(crate) fn writing() -> TransactionConfig {
+    let producer = ProducerConfig { buffer_bytes: WRITE_BUFFER_BYTES, ..ProducerConfig::default() };
+    TransactionConfig { producer, ..TransactionConfig::default() }
+}
 
 pub(crate) struct ClusterLink {
     client: Client,
@@ -38,7 +62,7 @@ struct Opened {
 
 impl ClusterLink {
     pub fn new(client: Client, plan: Arc<QueryPlan>, transaction: TransactionConfig) -> ClusterLink {
-        let consumer = client.consumer(ConsumerConfig::default());
+        let consumer = client.consumer(reading());
         ClusterLink { client, plan, transaction, consumer, inputs: Vec::new(), opened: None }
     }
 

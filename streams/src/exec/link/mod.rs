@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millstream_protocol::record_batch::Batch;
 
-pub(crate) use cluster::{ClusterLink, piece_of};
+pub(crate) use cluster::{ClusterLink, piece_of, reading, writing};
 pub(crate) use restore::{now_ms, written};
 
 use super::QueryError;
