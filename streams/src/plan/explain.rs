@@ -7,7 +7,7 @@ use super::explain_join::join;
 use super::graph::{Edge, Node, NodeId, Step, WindowPlan};
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
 use super::{QueryPlan, WindowShape, WindowSize};
-use crate::sql::catalog::Relation;
+use crate::sql::catalog::{OnError, Relation};
 use crate::sql::parse::Emit;
 
 pub(super) fn text(query: &QueryPlan) -> String {
@@ -17,6 +17,16 @@ pub(super) fn text(query: &QueryPlan) -> String {
         writeln!(text, "  {} {}{}", id + 1, step(query, node), after(id, node)).unwrap_or_default();
         if !matches!(node.step, Step::Sink(_)) {
             writeln!(text, "      gives {}", edge(&node.edge)).unwrap_or_default();
+        }
+    }
+    if let Some(topic) = &query.late_topic {
+        writeln!(text, "  late rows go to topic {topic}").unwrap_or_default();
+    }
+    for (_, source) in query.graph.sources() {
+        if let Some(OnError::DeadLetter(topic)) = &source.on_error {
+            let read = &source.relation.topic;
+            writeln!(text, "  records of topic {read} that cannot be read go to topic {topic}")
+                .unwrap_or_default();
         }
     }
     text

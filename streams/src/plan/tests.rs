@@ -254,6 +254,18 @@ const REFUSALS: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn explain_says_where_late_and_unreadable_rows_go() {
+    let text = explained(
+        "CREATE TABLE x WITH (late.topic = 'l', error.topic = 'd') AS SELECT network, window_end, count(*) AS n \
+         FROM SESSION(quakes, time, INTERVAL '1' HOUR) GROUP BY network, window_end EMIT FINAL",
+    );
+    assert!(text.contains("late rows go to topic l\n"), "{text}");
+    assert!(text.contains("records of topic quakes that cannot be read go to topic d\n"), "{text}");
+    assert!(text.contains("sessions that end after 1h without a row"), "{text}");
+    assert!(text.contains("exchanged by network@"), "{text}");
+}
+
+#[test]
 fn what_cannot_run_is_refused_with_the_reason_and_a_way_out() {
     for (text, expected) in REFUSALS {
         same_text(&refused(text), expected);
