@@ -160,13 +160,14 @@ impl Seeded {
     }
 
     fn query(&mut self) -> Query {
-        match self.next(9) {
+        match self.next(10) {
             0 => self.projection(),
             1 => self.grouped(),
             2 => self.windowed(),
             6 => self.sessions(),
             7 => self.cumulative(),
             8 => self.united(),
+            9 => self.existing(),
             3 | 4 => self.interval_join(),
             _ => self.window_join(),
         }
@@ -277,6 +278,20 @@ impl Seeded {
         Seeded::same(
             "TABLE",
             format!("SELECT k, {calls} FROM ({branches}) AS u WHERE {condition} GROUP BY k"),
+        )
+    }
+
+    /// Rows that something near them in the other stream has, or has not.
+    fn existing(&mut self) -> Query {
+        let (least, most) = (self.next(20) - 12, self.next(12) + 8);
+        let (not, rest) = (self.pick(&["", "NOT "]), self.pick(&["", " AND r.n > l.n", " AND r.x = 'a'"]));
+        let condition = self.condition("l.");
+        Seeded::same(
+            "STREAM",
+            format!(
+                "SELECT l.k, l.n, l.x FROM s1 AS l WHERE ({condition}) AND {not}EXISTS (SELECT 1 FROM s2 AS r WHERE l.k = r.k \
+                 AND l.at >= r.at + INTERVAL '{least}' SECOND AND l.at <= r.at + INTERVAL '{most}' SECOND{rest})"
+            ),
         )
     }
 
