@@ -1,5 +1,7 @@
 """confluent-kafka (librdkafka): admin, produce with every codec and idempotence, groups, time, commits, transactions."""
 
+import os
+import subprocess
 import threading
 
 import pytest
@@ -238,6 +240,9 @@ def test_next_generation_groups_share_and_resume(bootstrap, admin, topic, group,
     described = admin.describe_consumer_groups([group])[group].result(30)
     assert described.state.name == "STABLE" and described.type.name == "CONSUMER" and len(described.members) == 3
     assert described.partition_assignor == assignor
+    shown = subprocess.run([os.environ["MILLSTREAM"], "group", "describe", group, "--bootstrap", bootstrap, "--json"],
+                           capture_output=True, text=True, check=True).stdout
+    assert assignor in shown and all(member.member_id in shown for member in described.members), shown
     clients.pop().close()
     settled(clients, [3, 3])
     for client in clients:

@@ -80,7 +80,11 @@ pub fn run(seed: u64) -> Trace {
     }
     world.calm = true;
     clients.iter_mut().for_each(Client::recover);
-    for _ in 0..40 {
+    for round in 0..40 {
+        // Sessions of members that are gone end within four rounds; what is settled after that stays so.
+        if round > 5 && world.is_settled(&clients) {
+            break;
+        }
         world.advance(3_000);
         world.settle();
         for client in &mut clients {
@@ -246,6 +250,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether everybody knows what it has.
+    fn is_settled(&self, clients: &[Client]) -> bool {
+        let Some(group) = self.describe() else { return false };
+        let knows = |client: &Client| {
+            let member = group.members.iter().find(|member| member.member_id == client.member_id);
+            !client.is_outside() && member.is_some_and(|member| member.assigned == client.owned)
+        };
+        group.state == State::Stable && group.members.len() == clients.len() && clients.iter().all(knows)
     }
 
     /// Left in peace, everything has one owner and everybody what it shall have.
