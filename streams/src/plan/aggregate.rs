@@ -256,7 +256,7 @@ fn group_key(groups: &[(Arc<dyn PhysicalExpr>, Arc<Field>)], windows: &[WindowCo
 }
 
 /// A window's start, or its end where there is no start, is the event time of its result.
-fn window_time(window: &WindowColumn, schema: &Schema) -> EdgeTime {
+pub(super) fn window_time(window: &WindowColumn, schema: &Schema) -> EdgeTime {
     let column = schema.field(window.column).name().clone();
     let expression = ast::Expr::Identifier(ast::Ident::with_quote('"', column.clone()));
     let behind_us = if window.is_end { 0 } else { window.size.size_us };

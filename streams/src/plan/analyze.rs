@@ -19,6 +19,7 @@ use super::graph::{
     WindowPlan,
 };
 use super::program::{PlanContext, names_in};
+use super::rank::Numbered;
 use super::result::{Target, sink};
 use super::stage::SourcePlan;
 use super::window::WindowNode;
@@ -108,8 +109,12 @@ impl Analysis<'_> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.walk(&alias.input),
-            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Filter(filter) => match Numbered::of(plan) {
+                Some(numbered) => self.rank(&numbered, true),
+                None => self.filter(filter),
+            },
             LogicalPlan::Projection(projection) => self.project(projection),
+            LogicalPlan::Window(_) => Err(self.unbounded_numbers()),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(node) => self.window(node),
                 None => match extension.node.as_any().downcast_ref::<VersionNode>() {
@@ -141,7 +146,10 @@ impl Analysis<'_> {
     }
 
     fn project(&mut self, projection: &Projection) -> Result<NodeId, Finding> {
-        let input = self.walk(&projection.input)?;
+        let input = match Numbered::of(&projection.input) {
+            Some(numbered) => self.rank(&numbered, numbered.is_in(&projection.expr))?,
+            None => self.walk(&projection.input)?,
+        };
         self.project_node(input, &projection.expr, projection.input.schema(), &projection.schema)
     }
 

@@ -36,6 +36,7 @@ fn memories(query: &QueryPlan) -> Vec<Vec<(&'static str, String)>> {
     let steps = query.graph.nodes.iter().map(|node| &node.step).filter(|step| step.is_stateful());
     let memory = |step: &Step| match step {
         Step::Aggregate(plan) => aggregate(plan),
+        Step::Rank(plan) => vec![("the first rows", plan.memory())],
         other => vec![("a step", format!("{other:?}"))],
     };
     steps.map(memory).collect()

@@ -174,7 +174,7 @@ fn map_type(key: &ast::DataType, value: &ast::DataType) -> Result<FieldRef> {
 pub(crate) struct Functions {
     pub scalar: HashMap<String, Arc<ScalarUDF>>,
     pub aggregate: HashMap<String, Arc<AggregateUDF>>,
-    window: HashMap<String, Arc<WindowUDF>>,
+    pub window: HashMap<String, Arc<WindowUDF>>,
     expression_planners: Vec<Arc<dyn ExprPlanner>>,
 }
 

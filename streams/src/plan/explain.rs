@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::explain_join::join;
 use super::graph::{Edge, Node, NodeId, Step, WindowPlan};
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
-use super::{QueryPlan, WindowShape, WindowSize};
+use super::{QueryPlan, RankPlan, WindowShape, WindowSize};
 use crate::sql::catalog::{OnError, Relation};
 use crate::sql::parse::Emit;
 
@@ -48,6 +48,7 @@ fn step(query: &QueryPlan, node: &Node) -> String {
         Step::Aggregate(plan) => aggregate(query, plan),
         Step::Union => "the rows of all of these".to_owned(),
         Step::Join(plan) => join(query, plan),
+        Step::Rank(plan) => rank(query, plan),
         Step::Materialize => format!(
             "compare with the last row of each record key; state grows with the number of rows; changelog topic {}",
             query.changelog_topic()
@@ -130,6 +131,25 @@ fn aggregate(query: &QueryPlan, plan: &AggregatePlan) -> String {
     format!(
         "aggregate by {by}: {}; {emit}; {bound}; changelog topic {}",
         calls.join(", "),
+        query.changelog_topic()
+    )
+}
+
+fn rank(query: &QueryPlan, plan: &RankPlan) -> String {
+    let when = match plan.emit {
+        Emit::Final => "once per closed window",
+        Emit::Changes => "as they change, once per commit",
+    };
+    let bound = match (plan.window, plan.retracts) {
+        (Some(_), _) => "state is bounded by open windows; late rows are counted and dropped",
+        (None, false) => "state is these rows of every partition",
+        (None, true) => "state is all rows, since any may come up when others are taken back",
+    };
+    let rows = if plan.limit == 1 { "row" } else { "rows" };
+    format!(
+        "the first {} {rows} by {}; {when}; {bound}; changelog topic {}",
+        plan.limit,
+        plan.text,
         query.changelog_topic()
     )
 }

@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::join_step::JoinPlan;
+use super::rank_step::RankPlan;
 use super::stage::{AggregatePlan, SinkPlan, SourcePlan};
 use super::window_size::WindowSize;
 use crate::sql::catalog::RelationWatermark;
@@ -52,6 +53,8 @@ pub(crate) enum Step {
     Window(WindowPlan),
     Aggregate(Arc<AggregatePlan>),
     Join(Arc<JoinPlan>),
+    /// Gives the first rows of each partition.
+    Rank(Arc<RankPlan>),
     /// Remembers a table's rows, and says of each record what it changes.
     Materialize,
     /// Gives what a commit changes, each key (these columns) once.
@@ -306,7 +309,7 @@ impl Step {
             | Step::Union
             | Step::Collapse(_)
             | Step::Sink(_) => false,
-            Step::Aggregate(_) | Step::Join(_) | Step::Materialize => true,
+            Step::Aggregate(_) | Step::Join(_) | Step::Rank(_) | Step::Materialize => true,
         }
     }
 }

@@ -9,8 +9,12 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, TableReference};
 use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, DistinctOn, Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
+    lit,
+};
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
@@ -21,7 +25,7 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
-use super::context::{PlanningContext, RelationSource};
+use super::context::{PlanningContext, RelationSource, functions};
 use super::{as_of, trouble, window};
 use crate::diagnostic::{Finding, Position};
 use crate::sql::catalog::{Catalog, METADATA_COLUMNS, Relation};
@@ -83,16 +87,35 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
         .map_err(|error| trouble::finding(&error, catalog, select.at, &select.words))
 }
 
-/// `SELECT DISTINCT a, b` is a result grouped by a and b: each combination is told once.
+/// `SELECT DISTINCT a, b` is a result grouped by a and b: each combination is told once. `DISTINCT ON (a)` is the first row
+/// of each a.
 fn distinct_as_groups(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let grouped = plan.transform_up_with_subqueries(|plan| match plan {
         LogicalPlan::Distinct(Distinct::All(input)) => {
             let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
             Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(input, columns, Vec::new())?)))
         }
+        LogicalPlan::Distinct(Distinct::On(on)) => first_of_each(on).map(Transformed::yes),
         other => Ok(Transformed::no(other)),
     })?;
     Ok(grouped.data)
+}
+
+fn first_of_each(on: DistinctOn) -> Result<LogicalPlan, DataFusionError> {
+    let row_number = functions().window.get("row_number").cloned();
+    let row_number =
+        row_number.ok_or_else(|| DataFusionError::Internal("row_number is not known".to_owned()))?;
+    let order = on.sort_expr.unwrap_or_default();
+    let number = Expr::from(WindowFunction::new(row_number, Vec::new()));
+    let number = number.partition_by(on.on_expr).order_by(order).build()?;
+    let numbered = LogicalPlanBuilder::from(on.input).window([number])?.build()?;
+    let Some(column) = numbered.schema().columns().pop() else {
+        return Err(DataFusionError::Internal("the row number is not there".to_owned()));
+    };
+    LogicalPlanBuilder::from(numbered)
+        .filter(Expr::Column(column).eq(lit(1_u64)))?
+        .project(on.select_expr)?
+        .build()
 }
 
 /// `FROM orders WINDOW TUMBLING (SIZE …) GROUP BY country` becomes

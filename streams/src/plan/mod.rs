@@ -20,6 +20,8 @@ mod logical;
 mod now;
 mod planning;
 mod program;
+mod rank;
+mod rank_step;
 mod result;
 mod select;
 mod session;
@@ -46,6 +48,7 @@ pub(crate) use logical::constant;
 pub(crate) use planning::{Entry, EntryState, Planning};
 pub(crate) use program::deeply;
 pub use program::{PlanContext, Program};
+pub(crate) use rank_step::RankPlan;
 pub(crate) use select::Selected;
 pub(crate) use stage::{
     AggregateCall, AggregateFunction, AggregatePlan, AggregateWindow, SessionGroups, SinkPlan, SourcePlan,

@@ -41,7 +41,7 @@ pub(super) fn sink(
 ) -> Result<NodeId, Finding> {
     let (last, headers) =
         if matches!(target, Target::New { .. }) { headers(graph, last) } else { (last, None) };
-    let is_aggregated = graph.any_before(last, &|step| matches!(step, Step::Aggregate(_)));
+    let is_aggregated = graph.any_before(last, &|step| matches!(step, Step::Aggregate(_) | Step::Rank(_)));
     let Some(edge) = graph.nodes.get(last).map(|node| node.edge.clone()) else {
         return Err(Finding::new(select.at, "the query gives nothing"));
     };
@@ -64,6 +64,8 @@ fn gathers(graph: &Graph, node: NodeId) -> bool {
     let Some(found) = graph.nodes.get(node) else { return false };
     match &found.step {
         Step::Aggregate(_) => false,
+        // One worker has all rows of a key, and gives what changed once per commit.
+        Step::Rank(plan) => !plan.gives_number && plan.limit > 1,
         Step::Filter(_) | Step::Project(_) => found.inputs.iter().any(|input| gathers(graph, input.node)),
         _ => found.edge.mode == EdgeMode::Changes,
     }
@@ -191,7 +193,9 @@ impl ResultShape<'_> {
                 name.at,
                 format!("table `{}` has no key: its rows would never replace each other", name.text),
             )
-            .hint("write CREATE STREAM, or GROUP BY the columns that identify a row")),
+            .hint(
+                "write CREATE STREAM, or GROUP BY the columns that identify a row; of a Top-N, select the row number too",
+            )),
             RelationKind::Stream if self.mode() == ChangeMode::Upsert => Err(Finding::new(
                 name.at,
                 "the result changes as rows arrive, so it is not a stream of facts",

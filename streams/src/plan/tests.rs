@@ -109,12 +109,12 @@ const REFUSALS: &[(&str, &str)] = &[
     (
         "CREATE STREAM x AS SELECT id FROM quakes ORDER BY id",
         "x.sql:1:42: ORDER BY would wait for the end of a stream that has none \
-             (leave it out: results within a window leave in the order of their key)",
+             (leave it out, or keep the first rows: ROW_NUMBER() OVER (ORDER BY …) AS rn, and WHERE rn <= 10)",
     ),
     (
         "CREATE TABLE x AS SELECT id FROM quakes",
         "x.sql:1:14: table `x` has no key: its rows would never replace each other (write CREATE STREAM, or GROUP \
-             BY the columns that identify a row)",
+             BY the columns that identify a row; of a Top-N, select the row number too)",
     ),
     (
         "CREATE TABLE x AS SELECT network, count(*) FROM quakes GROUP BY network EMIT FINAL",

@@ -120,6 +120,10 @@ fn refuse_subqueries(plan: &LogicalPlan, select: &Select) -> Result<(), Finding>
     }
 }
 
+fn is_row_number(expression: &Expr) -> bool {
+    matches!(expression, Expr::WindowFunction(function) if function.fun.name() == "row_number")
+}
+
 type Reason = (&'static [&'static str], &'static str, &'static str);
 
 fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
@@ -127,21 +131,18 @@ fn unsupported(plan: &LogicalPlan) -> Option<Reason> {
         LogicalPlan::Sort(_) => (
             &["order"],
             "ORDER BY would wait for the end of a stream that has none",
-            "leave it out: results within a window leave in the order of their key",
+            "leave it out, or keep the first rows: ROW_NUMBER() OVER (ORDER BY …) AS rn, and WHERE rn <= 10",
         ),
         LogicalPlan::Limit(_) => (
             &["limit", "offset", "fetch"],
             "LIMIT would depend on when rows arrive",
             "leave it out, or filter with WHERE",
         ),
-        LogicalPlan::Distinct(_) => (
-            &["distinct"],
-            "DISTINCT ON keeps one row by an order, which is not supported yet",
-            "write SELECT DISTINCT over all columns, or GROUP BY with min and max",
+        LogicalPlan::Window(window) if !window.window_expr.iter().all(is_row_number) => (
+            &["over"],
+            "of the functions OVER rows only ROW_NUMBER() is supported yet",
+            "aggregate within TUMBLE or HOP windows",
         ),
-        LogicalPlan::Window(_) => {
-            (&["over"], "OVER is not supported yet", "aggregate within TUMBLE or HOP windows")
-        }
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
             (&["select"], "the query reads no stream or table", "name one in FROM")
         }

@@ -8,6 +8,7 @@ mod filter;
 mod join;
 mod materialize;
 mod project;
+mod rank;
 mod session;
 mod union;
 mod window;
@@ -41,6 +42,7 @@ pub(crate) fn operator(node: &Node) -> Result<Option<Box<dyn Operator>>, QueryEr
             let says_before = node.edge.mode == EdgeMode::Changes;
             Some(Box::new(aggregate::Aggregator::new(plan.clone(), says_before)?))
         }
+        Step::Rank(plan) => Some(Box::new(rank::Rank::new(plan.clone())?)),
         Step::Materialize => Some(Box::new(materialize::Materialize::new(schema)?)),
         Step::Collapse(key) => Some(Box::new(collapse::Collapse::new(schema, key.clone())?)),
     })

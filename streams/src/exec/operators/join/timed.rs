@@ -24,7 +24,7 @@ use datafusion::arrow::array::{Array, Int64Array, RecordBatch, UInt32Array};
 
 use super::pairs::{Pairs, Shape, nothing};
 use super::places::{PLACE_BYTES, first_keys, push_free_place};
-use super::side::{Keys, Side, microseconds, number, ordered};
+use super::side::{Keys, Side, microseconds};
 use super::{CANDIDATES_MAX, STEP};
 use crate::exec::QueryError;
 use crate::exec::event_time::{BEGINNING, END};
@@ -32,7 +32,7 @@ use crate::exec::operator::{Operator, Output};
 use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{JoinMethod, JoinPlan, TimeBounds};
 use crate::state::Persistent;
-use crate::state::key::{HEADER_BYTES, VIRTUAL_NODES, state_prefix};
+use crate::state::key::{HEADER_BYTES, VIRTUAL_NODES, number, ordered, state_prefix};
 use crate::state::table::StateTable;
 
 /// Buckets are not shorter than this: a bucket of one instant would be a second key.

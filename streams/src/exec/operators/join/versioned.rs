@@ -20,14 +20,14 @@ use datafusion::arrow::array::{Array, Int64Array, RecordBatch, UInt32Array};
 use super::STEP;
 use super::pairs::{Pairs, Shape, nothing};
 use super::places::{first_keys, push_free_place};
-use super::side::{Keys, Side, microseconds, number, ordered};
+use super::side::{Keys, Side, microseconds};
 use crate::exec::QueryError;
 use crate::exec::event_time::{BEGINNING, END};
 use crate::exec::operator::{Operator, Output};
 use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{JoinMethod, JoinPlan, VersionedPlan};
 use crate::state::Persistent;
-use crate::state::key::{HEADER_BYTES, VIRTUAL_NODES, state_prefix, successor};
+use crate::state::key::{HEADER_BYTES, VIRTUAL_NODES, number, ordered, state_prefix, successor};
 use crate::state::table::StateTable;
 
 const FACTS: usize = 0;
