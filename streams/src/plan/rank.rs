@@ -16,6 +16,7 @@ use super::analyze::{Analysis, place, stay};
 use super::graph::{Edge, EdgeKey, EdgeMode, Exchange, Input, KeyPart, NodeId, Step, WindowColumn};
 use super::rank_step::{RankOrder, RankPlan, RankWindow};
 use super::window::WINDOW_START;
+use super::window_size::WindowShape;
 use crate::diagnostic::Finding;
 use crate::sql::parse::Emit;
 use crate::state::key::{self, KeyColumn};
@@ -76,6 +77,11 @@ impl Analysis<'_> {
         let gives_number =
             is_wanted || rest.as_ref().is_some_and(|rest| rest.column_refs().contains(&column));
         let node = self.walk(&window.input)?;
+        if self.edge(node).sessions.is_some() {
+            return Err(self
+                .refuse("sessions are not known before their rows are grouped, so rows cannot be numbered within them")
+                .hint("GROUP BY window_start, window_end first, and number the results"));
+        }
         let plan = self.rank_plan(node, window, limit, gives_number)?;
         let edge = self.rank_edge(node, window, &plan);
         let keys = plan.partition.iter().map(|(expression, _)| expression.clone()).collect();
@@ -157,7 +163,9 @@ impl Analysis<'_> {
             Ok(RankOrder { expression: self.compile(&sort.expr, input)?, column })
         });
         let windows = self.partition_windows(node, function, window);
-        let last = windows.iter().rev().find(|(_, found)| found.is_end).or(windows.first());
+        let ends =
+            |(_, found): &&(usize, WindowColumn)| found.is_end || found.size.shape == WindowShape::Fixed;
+        let last = windows.iter().rev().find(ends);
         let closes = last.map(|(partition, found)| RankWindow {
             partition: *partition,
             is_end: found.is_end,
@@ -258,12 +266,20 @@ impl Analysis<'_> {
             input.key.clone()
         };
         let is_final = plan.emit == Emit::Final;
-        let time = input.windows.first().filter(|_| is_final).map(|window| window_time(window, &schema));
+        let told = |window: &&WindowColumn| window.is_end || window.size.shape == WindowShape::Fixed;
+        let time = match &input.time {
+            _ if !is_final => None,
+            Some(time) if input.windows.iter().any(|window| window.column == time.column) => {
+                Some(time.clone())
+            }
+            _ => input.windows.iter().find(told).map(|window| window_time(window, &schema)),
+        };
         Edge {
             mode: if is_final { EdgeMode::Append } else { EdgeMode::Changes },
             key,
             time,
             windows: input.windows.clone(),
+            sessions: None,
             distribution: places().collect(),
             schema,
         }

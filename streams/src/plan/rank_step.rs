@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::window::WindowSize;
+use super::window_size::WindowSize;
 use crate::sql::parse::Emit;
 use crate::state::key::KeyColumn;
 

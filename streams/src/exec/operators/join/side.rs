@@ -14,8 +14,6 @@ use crate::state::Encoded;
 use crate::state::key::{KeyCodec, state_prefix, virtual_node};
 use crate::state::row::RowCodec;
 
-pub(super) use crate::state::key::{number, ordered};
-
 pub(super) struct Side {
     keys: Vec<Arc<dyn PhysicalExpr>>,
     codec: KeyCodec,
