@@ -28,17 +28,22 @@ CREATE STREAM s2 (k BIGINT, at TIMESTAMP, n BIGINT, x TEXT, WATERMARK FOR at AS 
 
 #[tokio::test]
 async fn generated_queries_give_what_batch_gives() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let first = number("MILLSTREAM_SEED", 1);
-    for seed in first..first + number("MILLSTREAM_QUERIES", QUERIES) {
+    for seed in seeds() {
         check(seed).await;
     }
 }
 
+/// Those that are asked for, or the usual ones.
+pub(super) fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let first = number("MILLSTREAM_SEED", 1);
+    first..first + number("MILLSTREAM_QUERIES", QUERIES)
+}
+
 async fn check(seed: u64) {
-    let mut seeded = Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut seeded = Seeded::new(seed);
     let relations = [("s1", seeded.rows()), ("s2", seeded.rows())];
     let query = seeded.query();
     let expected = batch(&relations, &query.batch).await;
@@ -77,12 +82,16 @@ fn write_input(name: &str, rows: &[Row], script: &mut String) {
     }
 }
 
-/// Every row of the result as JSON, sorted.
 async fn batch(relations: &[(&str, Vec<Row>)], query: &str) -> Vec<String> {
     let context = SessionContext::new();
     for (name, rows) in relations {
         context.register_batch(*name, record_batch(rows)).expect("a table is registered");
     }
+    answer(&context, query).await
+}
+
+/// Every row of the result as JSON, sorted.
+pub(super) async fn answer(context: &SessionContext, query: &str) -> Vec<String> {
     let planned = context.sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
     let batches = planned.collect().await.unwrap_or_else(|error| panic!("{query}: {error}"));
     let mut lines = Vec::new();
@@ -122,17 +131,21 @@ struct Query {
     batch: String,
 }
 
-struct Seeded(u64);
+pub(super) struct Seeded(u64);
 
 impl Seeded {
-    fn next(&mut self, below: i64) -> i64 {
+    pub fn new(seed: u64) -> Seeded {
+        Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn next(&mut self, below: i64) -> i64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as i64 % below
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.next(from.len() as i64) as usize]
     }
 
@@ -147,7 +160,7 @@ impl Seeded {
         (0..count).map(row).collect()
     }
 
-    fn condition(&mut self, of: &str) -> String {
+    pub fn condition(&mut self, of: &str) -> String {
         let number = self.next(12) - 2;
         match self.next(6) {
             0 => format!("{of}n > {number}"),

@@ -1,6 +1,7 @@
 //! Queries over a model of a cluster: programs and records in, committed records out, with and without crashes.
 
 mod differential;
+mod differential_tables;
 mod model;
 mod pitfalls;
 mod random;
