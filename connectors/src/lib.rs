@@ -13,6 +13,7 @@ pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod postgres;
+pub mod sql;
 pub mod terminal;
 
 use millstream_sdk::config::markdown_table;
@@ -27,6 +28,7 @@ pub fn plugins() -> &'static [&'static dyn Plugin] {
         &http::Http,
         &postgres::PostgresCdc,
         &postgres::Postgres,
+        &sql::Sql,
         &generator::Generator,
         &terminal::Stdin,
         &terminal::Stdout,

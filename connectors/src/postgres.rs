@@ -27,7 +27,9 @@ use millstream_sdk::sink::{Delivery, Sink};
 use millstream_sdk::source::Source;
 use serde_json::Value;
 
-use address::Address;
+pub(crate) use address::Address;
+pub(crate) use input::{Field, Shape, Wanted, key_parts, wanted};
+pub(crate) use session::{classed, connect, quoted_text};
 
 /// `use: postgres-cdc`: rows and changes of tables through logical replication.
 pub struct PostgresCdc;

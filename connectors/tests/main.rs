@@ -6,6 +6,7 @@ mod file;
 mod http;
 mod plugins;
 mod postgres;
+mod sql;
 
 use std::path::Path;
 use std::sync::Arc;

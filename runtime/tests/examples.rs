@@ -1,10 +1,14 @@
 //! Examples: those with cases pass them; those that end run to their end and give what they say.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Node, finish, millstream};
+use crate::process::{Node, PATIENCE, finish, free_address, millstream};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -23,8 +27,12 @@ pub fn copy(name: &str) -> tempfile::TempDir {
 }
 
 fn run_to_end(folder: &Path, settings: &[&str]) {
+    run_file_to_end(folder, "pipeline.yaml", settings);
+}
+
+fn run_file_to_end(folder: &Path, file: &str, settings: &[&str]) {
     let mut command = millstream();
-    command.current_dir(folder).args(["run", "pipeline.yaml", "--until-done"]);
+    command.current_dir(folder).args(["run", file, "--until-done"]);
     command.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(settings);
     let done = finish(&mut command);
     assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
@@ -118,4 +126,67 @@ fn a_mirror_keeps_keys_timestamps_headers_and_partitions_and_runs_twice_without_
             "{order} became {copy}"
         );
     }
+}
+
+#[test]
+fn a_table_of_a_sqlite_file_is_written_and_read_back() {
+    let folder = copy("sqlite");
+    for _ in 0..2 {
+        // The second time there is nothing left to do.
+        run_file_to_end(folder.path(), "pipeline.yaml", &[]);
+        run_file_to_end(folder.path(), "read.yaml", &[]);
+    }
+    let orders = lines(folder.path(), "out/orders.jsonl");
+    let ids: Vec<_> = orders.iter().map(|order| order["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, (0..500).collect::<Vec<_>>());
+}
+
+#[test]
+fn requests_become_files_by_country_and_day() {
+    let folder = copy("webhook");
+    let address = free_address();
+    let setting = format!("LISTEN={address}");
+    let mut command = millstream();
+    command.current_dir(folder.path()).args(["run", "pipeline.yaml", "--set", &setting]);
+    let node = Node::from_command(command.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]));
+    let waited = Instant::now() + PATIENCE;
+    let post = |token: &str, body: &str| loop {
+        let Ok(mut stream) = TcpStream::connect(&address) else {
+            assert!(Instant::now() < waited, "the source does not listen: {}", node.said());
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        let length = body.len();
+        let head = "POST /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer";
+        write!(stream, "{head} {token}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        return answer.split(' ').nth(1).map(str::to_owned);
+    };
+    let event = r#"{"country":"NO","at":"2026-01-01T10:00:00Z"}"#;
+    assert_eq!(post("wrong", event).as_deref(), Some("401"));
+    assert_eq!(post("example", event).as_deref(), Some("204"));
+    assert_eq!(post("example", r#"{"country":"SE","at":"never"}"#).as_deref(), Some("204"));
+    assert_eq!(post("example", event).as_deref(), Some("204"));
+    let file = folder.path().join("out/NO/2026-01-01.jsonl");
+    let wanted = format!("{event}\n{event}\n");
+    while std::fs::read_to_string(&file).unwrap_or_default() != wanted {
+        assert!(Instant::now() < waited, "{}", node.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(node.stop().success());
+}
+
+#[test]
+fn lines_of_standard_input_come_out_changed() {
+    let folder = copy("terminal");
+    let mut command = millstream();
+    command.current_dir(folder.path()).args(["run", "pipeline.yaml", "--until-done"]);
+    command.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"text\":\"one\"}\n{\"text\":\"three\"}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"text\":\"three\",\"loud\":\"THREE\"}\n");
 }

@@ -26,7 +26,7 @@ const SETTINGS: &str = "-c datestyle=ISO -c intervalstyle=iso_8601 -c timezone=U
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     config: Config,
     mode: SslMode,
     root_certificates: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub(super) enum SslMode {
 }
 
 /// A connection of any kind.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Socket for S {}
 

@@ -8,11 +8,11 @@ use super::table::UNCHANGED;
 use crate::json;
 
 /// The text of one value; `None` for NULL.
-pub(super) type Text = Option<String>;
+pub(crate) type Text = Option<String>;
 
 /// What one record asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// The fields that the record has, in its order. What it lacks keeps its value.
     Put(Vec<Field>),
     Delete,
@@ -20,7 +20,7 @@ pub(super) enum Wanted {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Field {
+pub(crate) struct Field {
     pub name: String,
     pub value: Text,
     pub shape: Shape,
@@ -28,7 +28,7 @@ pub(super) struct Field {
 
 /// What a column made for a value would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Unknown,
     Boolean,
     Integer,
@@ -50,7 +50,7 @@ impl Shape {
 }
 
 /// Reads a record; the error says why it is no row.
-pub(super) fn wanted(row: Row<'_>) -> Result<Wanted, String> {
+pub(crate) fn wanted(row: Row<'_>) -> Result<Wanted, String> {
     let Some(value) = row.value else {
         return Ok(if row.headers.find("op") == Some(b"t") { Wanted::Truncate } else { Wanted::Delete });
     };
@@ -99,7 +99,7 @@ pub(super) fn text_of(raw: &[u8]) -> Result<(Text, Shape), String> {
 }
 
 /// The parts of a record's key: a JSON array's elements for several columns, the plain text for one.
-pub(super) fn key_parts(key: Option<&[u8]>, columns: usize) -> Result<Vec<Text>, String> {
+pub(crate) fn key_parts(key: Option<&[u8]>, columns: usize) -> Result<Vec<Text>, String> {
     let key = key.ok_or("the record has no key")?;
     if columns == 1 && !key.starts_with(b"[") && !key.starts_with(b"{") {
         let text = std::str::from_utf8(key).map_err(|_| "the key is not UTF-8")?;

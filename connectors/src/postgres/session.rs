@@ -6,7 +6,7 @@ use tokio_postgres::{Client, NoTls};
 use super::address::Address;
 
 /// Opens an ordinary session; `name` shows in `pg_stat_activity`.
-pub(super) async fn connect(address: &Address, name: &str) -> Result<Client, ConnectorError> {
+pub(crate) async fn connect(address: &Address, name: &str) -> Result<Client, ConnectorError> {
     let socket = address.dial().await?;
     let mut config = address.driver_config();
     config.application_name(name);
@@ -22,7 +22,7 @@ pub(super) async fn connect(address: &Address, name: &str) -> Result<Client, Con
 }
 
 /// Classes an error by what helps; `attempt` says what was tried.
-pub(super) fn classed(attempt: &str) -> impl Fn(tokio_postgres::Error) -> ConnectorError {
+pub(crate) fn classed(attempt: &str) -> impl Fn(tokio_postgres::Error) -> ConnectorError {
     move |error| match error.as_db_error() {
         // The driver's own text for a server's error is just "db error".
         Some(server) => {
@@ -54,7 +54,7 @@ pub(super) fn quoted_name(name: &str) -> String {
 }
 
 /// A text as a literal of SQL.
-pub(super) fn quoted_text(text: &str) -> String {
+pub(crate) fn quoted_text(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     match doubled.contains('\\') {
         true => format!("E'{}'", doubled.replace('\\', "\\\\")),

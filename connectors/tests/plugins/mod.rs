@@ -63,9 +63,13 @@ fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
                     "tables" => json!(["public.orders"]),
                     "listen" => json!("127.0.0.1:0"),
                     "url" if description.name.starts_with("postgres") => json!("postgres://me@db/shop"),
+                    "url" if description.name == "sql" => json!("sqlite:shop.db"),
                     "url" => json!("http://host/"),
                     _ => json!("x"),
                 };
+            }
+            if description.name == "sql" && role.role == millstream_sdk::plugin::Role::Source {
+                config["table"] = json!("orders");
             }
             let at = format!("{} {}", description.name, role.role.name());
             assert_eq!(plugin.validate(role.role, &config), [], "{at}");

@@ -2,7 +2,7 @@
 
 mod capture;
 mod faults;
-mod server;
+pub mod server;
 mod sink;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ const TWICE: &[&str] = &[
     "crypto-common",
     "digest",
     "embedded-io",
+    "fallible-iterator",
     "foldhash",
     "getrandom",
     "hashbrown",

@@ -1,0 +1,75 @@
+//! Any SQL database: rows by a rising column as a source, tables as a sink.
+//!
+//! PostgreSQL's sink is that of `postgres`. Left out: MySQL and MariaDB.
+
+mod database;
+mod options;
+mod sink;
+mod source;
+
+use millstream_sdk::config::{self, Diagnostic};
+use millstream_sdk::error::ConnectorError;
+use millstream_sdk::plugin::{Description, Plugin, Role, RoleDescription, Surroundings};
+use millstream_sdk::sink::{Delivery, Sink};
+use millstream_sdk::source::Source;
+use serde_json::Value;
+
+use crate::postgres::Postgres;
+use database::Place;
+
+pub struct Sql;
+
+impl Plugin for Sql {
+    fn describe(&self) -> Description {
+        Description {
+            name: "sql",
+            version: env!("CARGO_PKG_VERSION"),
+            doc: "Reads rows of SQL databases as they are added, and writes topics into their tables: PostgreSQL and SQLite.",
+            roles: vec![
+                RoleDescription {
+                    role: Role::Source,
+                    doc: "Asks again and again for the rows whose `cursor` is above the last one, in its order: exactly-once for rows \
+                          that appear with a higher cursor than those before. Rows that change or go are not noticed (use `postgres-cdc` \
+                          for that), nor those that appear with a cursor that was passed already, or without one.",
+                    options: options::SOURCE,
+                    delivery: None,
+                },
+                RoleDescription {
+                    role: Role::Sink,
+                    doc: "Exactly-once: rows and the positions behind them (table millstream_positions) are one transaction of the \
+                          database.",
+                    options: options::SINK,
+                    delivery: Some(Delivery::Transactional),
+                },
+            ],
+        }
+    }
+
+    fn validate(&self, role: Role, config: &Value) -> Vec<Diagnostic> {
+        let mut mistakes = match role {
+            Role::Source => options::check_source(config),
+            Role::Sink => config::check(options::SINK, config),
+            Role::Transform => return vec![Diagnostic::new(Vec::new(), self.refusal(role))],
+        };
+        match config["url"].as_str().map(Place::parse) {
+            Some(Err(reason)) => mistakes.push(Diagnostic::of("url", reason)),
+            Some(Ok(Place::Postgres)) if role == Role::Sink && mistakes.is_empty() => {
+                return Postgres.validate(role, config);
+            }
+            _ => {}
+        }
+        mistakes
+    }
+
+    fn source(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Source>, ConnectorError> {
+        Ok(Box::new(source::Rows::new(config::parse(options::SOURCE, config)?, at)?))
+    }
+
+    fn sink(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Sink>, ConnectorError> {
+        let options: options::SinkOptions = config::parse(options::SINK, config)?;
+        match Place::parse(&options.url).map_err(ConnectorError::config)? {
+            Place::Postgres => Postgres.sink(config, at),
+            Place::Sqlite(path) => Ok(Box::new(sink::Tables::new(options, at.base_directory.join(path), at))),
+        }
+    }
+}
