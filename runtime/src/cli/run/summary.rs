@@ -34,16 +34,19 @@ pub fn tell(
         rows.push(["computed".to_owned(), query.name, grouped(query.rows_out), remark]);
     }
     rows.extend(sinks.iter().map(|task| row("wrote", task)));
-    output.line(&format!("{}: done in {:.2} s", checked.pipeline.name, elapsed.as_secs_f64()))?;
+    let mut lines = vec![format!("{}: done in {:.2} s", checked.pipeline.name, elapsed.as_secs_f64())];
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (actions, names, counts) = (width(0), width(1), width(2));
     for [action, name, count, remark] in &rows {
-        output.line(&format!("  {action:<actions$}  {name:<names$}  {count:>counts$} {remark}"))?;
+        lines.push(format!("  {action:<actions$}  {name:<names$}  {count:>counts$} {remark}"));
     }
-    for hint in hints(checked, data) {
-        output.line(&hint)?;
+    lines.extend(hints(checked, data));
+    // Where records go to standard output, nothing else does.
+    if checked.pipeline.sinks.iter().any(|sink| sink.plugin.value == "stdout") {
+        lines.iter().for_each(|line| output.complain(line));
+        return Ok(());
     }
-    Ok(())
+    lines.iter().try_for_each(|line| output.line(line))
 }
 
 fn remarks(task: &TaskStatus) -> String {
