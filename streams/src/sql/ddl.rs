@@ -69,7 +69,13 @@ impl Options {
                 "format" | "value_format" => {
                     options.format = Some(choice(
                         option,
-                        &[("json", ValueFormat::Json), ("csv", CSV), ("raw", ValueFormat::Raw)],
+                        &[
+                            ("json", ValueFormat::Json),
+                            ("csv", CSV),
+                            ("raw", ValueFormat::Raw),
+                            // ksqlDB's word for it.
+                            ("delimited", CSV),
+                        ],
                     )?);
                 }
                 "key" => {
@@ -77,8 +83,15 @@ impl Options {
                     options.key = Some((columns, option.value_at));
                 }
                 "key_format" => {
-                    options.key_format =
-                        Some(choice(option, &[("text", KeyFormat::Text), ("json", KeyFormat::Json)])?);
+                    options.key_format = Some(choice(
+                        option,
+                        &[
+                            ("text", KeyFormat::Text),
+                            ("json", KeyFormat::Json),
+                            // ksqlDB's word for it.
+                            ("kafka", KeyFormat::Text),
+                        ],
+                    )?);
                 }
                 "value_columns" => {
                     options.value_columns =
