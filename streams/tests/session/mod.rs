@@ -231,3 +231,30 @@ fn a_select_alone_gives_what_there_is_or_what_comes() {
     assert!(refused.err().unwrap().to_string().contains("no column `x`"));
     shell.stop();
 }
+
+#[test]
+fn selections_are_bounded_and_end_when_nobody_takes_their_rows() {
+    let cluster = TestCluster::start();
+    let shell = Shell::open(&cluster, "CREATE STREAM s (k TEXT) WITH (topic = '@s');");
+    shell.say("INSERT INTO s VALUES ('a')");
+    shell.runtime.block_on(async {
+        let begin = || shell.session.select("SELECT k FROM s EMIT CHANGES", SelectFrom::Earliest);
+        let mut selections = Vec::new();
+        let refused = loop {
+            match begin().await {
+                Ok(selection) => selections.push(selection.expect("a SELECT")),
+                Err(error) => break error.to_string(),
+            }
+            assert!(selections.len() < 1_000, "there is a bound");
+        };
+        assert!(refused.contains("others run already: end one"), "{refused}");
+        // Those that nobody waits for end although nothing comes.
+        drop(selections);
+        let deadline = Instant::now() + PATIENCE;
+        while begin().await.is_err() {
+            assert!(Instant::now() < deadline, "none has ended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    shell.stop();
+}
