@@ -63,7 +63,8 @@ def test_a_transactional_id_is_fenced_on_demand(tools, topic, hanging):
 def test_kafkas_own_copier_copies_each_record_once(tools, bootstrap, topic, group, arguments):
     for name in (topic, f"{topic}-out"):
         tools("kafka-topics", "--create", "--topic", name, "--partitions", 2)
-    tools("kafka-verifiable-producer", "--topic", topic, "--max-messages", 2_000)
+    # Keys: without them all may go to one partition.
+    tools("kafka-verifiable-producer", "--topic", topic, "--max-messages", 2_000, "--repeating-keys", 50)
     copied = subprocess.run(
         command("transactional-message-copier", "--broker-list", bootstrap, "--input-topic", topic, "--output-topic",
                 f"{topic}-out", "--transaction-size", 100, "--transactional-id", f"tx-{topic}", "--consumer-group", group,
