@@ -192,17 +192,26 @@ impl ConsumerGroup {
     }
 }
 
-/// Compiles a pattern that has to match a topic's whole name (RE2's syntax, as the `regex` crate has it).
-pub(super) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    // By itself first, so that an unbalanced bracket can't escape from the group around it.
-    regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build()?;
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_BYTES_MAX).build()
+/// Whether a pattern is one (RE2's syntax, as the `regex` crate has it) and not too large.
+pub(super) fn check_pattern(pattern: &str) -> Result<(), regex::Error> {
+    // By itself, so that an unbalanced bracket can't escape from the group that is put around it.
+    compile(pattern)?;
+    whole(pattern).map(drop)
+}
+
+/// The pattern for a topic's whole name.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    compile(&format!("^(?:{pattern})$"))
+}
+
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build()
 }
 
 fn matching(pattern: &str, topics: &dyn Topics) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     // Checked when the member asked for it.
-    if let Ok(regex) = compile(pattern) {
+    if let Ok(regex) = whole(pattern) {
         topics.for_each_name(&mut |name| {
             if regex.is_match(name) {
                 found.insert(name.to_owned());

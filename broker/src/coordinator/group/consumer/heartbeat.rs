@@ -6,7 +6,7 @@ use super::super::deadline::Deadline;
 use super::super::{Context, GroupConfig, Reply};
 use super::assignor::{Assignment, Assignor};
 use super::error::ConsumerHeartbeatError as Error;
-use super::group::{ConsumerGroup, compile};
+use super::group::{ConsumerGroup, check_pattern};
 use super::member::{AWAY_EPOCH, Member, Reconciliation, is_subset};
 use crate::coordinator::RequestId;
 use crate::coordinator::group::topics::Topics;
@@ -79,7 +79,7 @@ impl ConsumerHeartbeat {
             }
         }
         match &self.regex {
-            Some(pattern) => compile(pattern).map(drop).map_err(|_| Error::Pattern),
+            Some(pattern) => check_pattern(pattern).map_err(|_| Error::Pattern),
             None => Ok(()),
         }
     }
