@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CACHE := $(CURDIR)/.cache
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: plugin-examples help differential run test fmt clippy servers rust-test test-binary compat-clients compat simulate test-kafka build release bench tools clean
+.PHONY: plugin-examples help differential run test fmt clippy servers rust-test test-binary compat-clients compat simulate test-kafka kills build release bench tools clean
 
 help: ## what there is to call
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -63,6 +63,9 @@ plugin-examples: test-binary ## the example plugins in Rust, Python and JavaScri
 
 test-kafka: build ## the earthquakes example on a real Apache Kafka, same files
 	runtime/tests/kafka/run $(CACHE) $(TARGET)/debug/millstream
+
+kills: release ## the orders example killed every second for two minutes, on its own broker and on an Apache Kafka killed too
+	runtime/tests/kafka/kills $(CACHE) $(TARGET)/release/millstream
 
 bench: release ## produce and consume, beside this machine's own limits
 	$(TARGET)/release/millstream bench produce
