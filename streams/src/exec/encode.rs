@@ -30,6 +30,11 @@ impl OutputRows {
         self.has_key.len()
     }
 
+    /// Memory that the rows' bytes take, or would take again.
+    pub fn capacity_bytes(&self) -> usize {
+        self.keys.bytes.capacity() + self.values.bytes.capacity()
+    }
+
     pub fn clear(&mut self) {
         self.keys.clear();
         self.has_key.clear();

@@ -338,10 +338,11 @@ impl Worker {
         Ok(())
     }
 
-    /// A buffer that was written and may be used again.
+    /// A buffer that was written and may be used again; a large one is not kept for it, since most results are small.
     pub fn recycle(&mut self, rows: OutputRows) {
         const SPARE_MAX: usize = 16;
-        if self.spare.len() < SPARE_MAX {
+        const SPARE_BYTES_MAX: usize = 1 << 20;
+        if self.spare.len() < SPARE_MAX && rows.capacity_bytes() <= SPARE_BYTES_MAX {
             self.spare.push(rows);
         }
     }

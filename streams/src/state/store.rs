@@ -37,6 +37,9 @@ const MEMTABLE_PERCENT: u64 = 5;
 const MEMTABLE_BYTES_MIN: u64 = 1 << 20;
 const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
 
+/// Memtables that may wait to be written at the same time.
+const MEMTABLES_MAX: u64 = 2;
+
 /// The least that the memory setting may be.
 pub const MEMORY_BYTES_MIN: u64 = 16 << 20;
 
@@ -142,6 +145,16 @@ impl StateDatabase {
         let disk = Disk { database: self.clone(), keyspace, writer, generation };
         let shared = Shared { disk: Some(disk), waiting: RwLock::default() };
         Ok(QueryStore { shared: Arc::new(shared), mark: None })
+    }
+
+    /// Waits until what the database has taken and not written is within its part of memory: it has a setting for that,
+    /// which it does not follow.
+    fn bound_memtables(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
+        let inner = &self.inner;
+        if inner.database.write_buffer_size() <= inner.memtable_bytes * MEMTABLES_MAX {
+            return Ok(());
+        }
+        keyspace.rotate_memtable_and_wait().map_err(|error| self.failed("write", &error))
     }
 
     /// One that lets every row go with every commit.
@@ -317,6 +330,7 @@ impl Flush {
         }
         batch.insert(&disk.keyspace, MARK_KEY, self.mark.write());
         batch.commit().map_err(|error| disk.database.failed("write", &error))?;
+        disk.database.bound_memtables(&disk.keyspace)?;
         self.shared.write_waiting().writing = Arc::default();
         Ok(())
     }
