@@ -194,7 +194,7 @@ impl Analysis<'_> {
             gives_number,
             input: input.inner().clone(),
             schema: window.schema.inner().clone(),
-            text: window.window_expr.iter().map(ToString::to_string).collect(),
+            text: written(function),
         })
     }
 
@@ -284,6 +284,19 @@ impl Analysis<'_> {
             schema,
         }
     }
+}
+
+/// The function as it was written, without the frame that says nothing of row numbers.
+fn written(function: &WindowFunction) -> String {
+    let listed = |words: &str, items: Vec<String>| match items.as_slice() {
+        [] => String::new(),
+        items => format!("{words} {}", items.join(", ")),
+    };
+    let partition = function.params.partition_by.iter().map(ToString::to_string).collect();
+    let order = function.params.order_by.iter().map(ToString::to_string).collect();
+    let parts = [listed("PARTITION BY", partition), listed("ORDER BY", order)];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("row_number() OVER ({})", parts.join(" "))
 }
 
 fn bound(condition: &Expr, number: &Column) -> Option<Bound> {
