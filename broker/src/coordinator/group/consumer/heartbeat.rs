@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::super::deadline::Deadline;
 use super::super::{Context, GroupConfig, Reply};
 use super::assignor::{Assignment, Assignor};
 use super::error::ConsumerHeartbeatError as Error;
@@ -121,33 +120,23 @@ impl ConsumerHeartbeat {
 
 /// The work on one copy of a group: events go in, answers and timers come out beside what changed.
 pub(super) struct Step<'a> {
-    pub(super) group_id: &'a str,
     pub(super) next: ConsumerGroup,
     pub(super) answers: Vec<(RequestId, Reply)>,
     /// Members that were heard of: their sessions begin anew.
     pub(super) heard: BTreeSet<String>,
     /// By member, how long it may take over what it was told; `None`: it has done it.
     pub(super) patience_ms: Vec<(String, Option<i64>)>,
-    /// Deadlines that took members out.
-    pub(super) ended: Vec<Deadline>,
     pub(super) config: &'a GroupConfig,
     pub(super) topics: &'a dyn Topics,
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(
-        group_id: &'a str,
-        current: &ConsumerGroup,
-        config: &'a GroupConfig,
-        topics: &'a dyn Topics,
-    ) -> Step<'a> {
+    pub(super) fn new(current: &ConsumerGroup, config: &'a GroupConfig, topics: &'a dyn Topics) -> Step<'a> {
         Step {
-            group_id,
             next: current.clone(),
             answers: Vec::new(),
             heard: BTreeSet::new(),
             patience_ms: Vec::new(),
-            ended: Vec::new(),
             config,
             topics,
         }

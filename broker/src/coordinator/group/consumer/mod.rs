@@ -60,8 +60,6 @@ struct Staged {
     append: AppendId,
     next: Next,
     answers: Vec<(RequestId, Reply)>,
-    /// Deadlines that this carries out.
-    ended: Vec<Deadline>,
 }
 
 #[derive(Debug)]
@@ -174,7 +172,7 @@ impl Group {
             return;
         }
         let current = std::mem::take(&mut consumer.current);
-        let mut step = Step::new(&self.id, &current, config, topics);
+        let mut step = Step::new(&current, config, topics);
         let mut downgrade = None;
         while let Some(event) = consumer.waiting.pop_front() {
             step.take(event);
@@ -188,7 +186,7 @@ impl Group {
                 }
             }
         }
-        let Step { next, answers, heard, patience_ms, ended, .. } = step;
+        let Step { next, answers, heard, patience_ms, .. } = step;
         let is_stored = consumer.is_stored;
         let had_record = !is_stored && self.protocol_type.is_some();
         let records = match &downgrade {
@@ -225,7 +223,7 @@ impl Group {
             Some(stored) => Next::Classic(stored, next),
             None => Next::Consumer(next),
         };
-        consumer.staged = Some(Staged { append, next, answers, ended });
+        consumer.staged = Some(Staged { append, next, answers });
     }
 
     /// A state is durable, or is not.
@@ -236,8 +234,7 @@ impl Group {
         outcome: Result<i64, AppendError>,
     ) {
         let Some(consumer) = &mut self.consumer else { return };
-        let Some(Staged { next, answers, ended, .. }) =
-            consumer.staged.take_if(|staged| staged.append == append)
+        let Some(Staged { next, answers, .. }) = consumer.staged.take_if(|staged| staged.append == append)
         else {
             return;
         };
@@ -245,10 +242,9 @@ impl Group {
             answers
                 .into_iter()
                 .for_each(|(request, reply)| context.outbox.reply(request, reply.failed(error)));
-            for deadline in ended {
-                context.timers.set(deadline, context.now_ms + ENDED_AGAIN_MS);
-            }
             if consumer.is_stored {
+                // Deadlines that this step carried out are spent: they begin anew.
+                self.consumer_loaded(context);
                 self.work(context);
             } else {
                 self.stay_classic(context, error);
@@ -281,6 +277,9 @@ impl Group {
     fn stay_classic(&mut self, context: &mut Context<'_>, error: AppendError) {
         let waiting = self.consumer.take().map(|consumer| consumer.waiting).unwrap_or_default();
         for event in waiting {
+            if let Event::SessionEnded(member_id) = &event {
+                self.schedule_heartbeat(context, member_id, ENDED_AGAIN_MS);
+            }
             event.refuse(context.outbox, error);
         }
         if !self.members.is_empty() {
@@ -340,8 +339,8 @@ impl Step<'_> {
             Event::ClassicHeartbeat(request, heartbeat) => self.classic_heartbeat(request, &heartbeat),
             Event::Leave(request, members) => self.leave_classic(request, &members),
             Event::SessionEnded(member_id) => {
-                if !self.heard.contains(&member_id) && self.next.remove(&member_id) {
-                    self.ended.push(Deadline::Heartbeat { group_id: self.group_id.to_owned(), member_id });
+                if !self.heard.contains(&member_id) {
+                    self.next.remove(&member_id);
                 }
             }
             Event::PatienceEnded(member_id) => {
@@ -350,7 +349,6 @@ impl Step<'_> {
                 });
                 if overdue {
                     self.next.remove(&member_id);
-                    self.ended.push(Deadline::Revocation { group_id: self.group_id.to_owned(), member_id });
                 }
             }
         }
