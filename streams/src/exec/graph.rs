@@ -11,6 +11,7 @@ use super::QueryError;
 use super::encode::OutputRows;
 use super::event_time::BEGINNING;
 use super::exchange::owned;
+use super::late;
 use super::link::{Change, Piece};
 use super::worker::{Gave, Job, Layout, Mail, Phase, Worker};
 use crate::plan::{NodeId, QueryPlan, Step};
@@ -151,6 +152,10 @@ impl Dataflow {
                 waiting.append(&mut gave.mail);
                 total.add(gave);
             }
+        }
+        if let Some(output) = self.layout.late_output {
+            let found = std::mem::take(&mut total.late_records);
+            total.written.extend(late::written(found, &self.layout.plan, output));
         }
         Ok(total)
     }

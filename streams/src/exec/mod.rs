@@ -6,6 +6,7 @@ mod engine;
 mod event_time;
 mod exchange;
 mod graph;
+mod late;
 mod link;
 mod operator;
 mod operators;

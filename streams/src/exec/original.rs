@@ -74,6 +74,11 @@ pub(crate) fn push(
     out.push(original.key, original.value, headers);
 }
 
+/// The partition that a written record stood in; 0 for what [`write`] did not write.
+pub(crate) fn partition(mut written: &[u8]) -> i32 {
+    take(&mut written).map_or(0, |bytes| i32::from_le_bytes(*bytes))
+}
+
 struct Original<'a> {
     partition: i32,
     offset: i64,

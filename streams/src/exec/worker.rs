@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
-
 use super::QueryError;
 use super::clock;
 use super::encode::{OutputRows, RowEncoder};
 use super::event_time::BEGINNING;
 use super::exchange::split;
+use super::late::LateRecord;
 use super::link::Piece;
 use super::operator::{Operator, Output};
 use super::operators::operator;
@@ -90,6 +89,8 @@ pub(crate) struct Gave {
     pub rows: u64,
     pub bad: Vec<(NodeId, RowError)>,
     pub late: u64,
+    /// For the topic of late rows, if there is one.
+    pub late_records: Vec<LateRecord>,
 }
 
 /// What a worker is to do in one level.
@@ -109,6 +110,7 @@ impl Gave {
         self.bad.extend(later.bad);
         self.rows += later.rows;
         self.late += later.late;
+        self.late_records.extend(later.late_records);
     }
 }
 
@@ -269,7 +271,7 @@ impl Worker {
     }
 
     fn pass_all(&mut self, node: NodeId, out: Output, gave: &mut Gave) -> Result<(), QueryError> {
-        self.write_late(&out.late, gave);
+        self.note_late(&out.late, gave);
         out.rows.into_iter().try_for_each(|rows| self.pass(node, rows, gave))
     }
 
@@ -289,28 +291,20 @@ impl Worker {
         gave.written.push(Written { output, keyless: self.keyless, rows });
     }
 
-    /// Rows that were late, as the records they came in; one that is late for several windows once.
-    fn write_late(&mut self, late: &[Rows], gave: &mut Gave) {
-        let Some(output) = self.layout.late_output else { return };
-        let plan = &self.layout.plan;
+    /// Keeps the records of rows that were late.
+    fn note_late(&mut self, late: &[Rows], gave: &mut Gave) {
+        if self.layout.late_output.is_none() {
+            return;
+        }
         for late in late {
             let Some(records) = &late.records else { continue };
-            let mut rows = self.spare.pop().unwrap_or_default();
             let mut last = None;
             for (row, record) in records.iter().enumerate() {
                 let Some(record) = record.filter(|record| last != Some(*record)) else { continue };
                 last = Some(record);
                 let watermark = late.watermarks.as_ref().map(|watermarks| watermarks.value(row));
-                let watermark = watermark.filter(|watermark_us| *watermark_us != BEGINNING);
-                let told = watermark.and_then(|watermark_us| {
-                    let at = DateTime::from_timestamp_micros(watermark_us)?;
-                    Some(("watermark", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
-                });
-                let context = [("pipeline", plan.pipeline.clone()), ("query", plan.name.clone())];
-                original::push(record, original::LATE, context.into_iter().chain(told), &mut rows);
-            }
-            if rows.len() > 0 {
-                gave.written.push(Written { output, keyless: self.keyless, rows });
+                let watermark_us = watermark.filter(|watermark_us| *watermark_us != BEGINNING);
+                gave.late_records.push(LateRecord { record: record.to_vec(), watermark_us });
             }
         }
     }
