@@ -12,6 +12,7 @@ mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
+mod deferred;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
@@ -65,6 +66,7 @@ use futures_util::future::BoxFuture;
 use millstream_protocol::{ApiKey, DecodeError, Decoder, ErrorCode, frame};
 use millstream_protocol::{RequestKind, ResponseKind};
 
+pub(crate) use self::deferred::Deferred;
 pub(crate) use self::produce::transactional::Gates;
 use crate::cluster::ClusterError;
 use crate::node::Node;
@@ -93,6 +95,8 @@ pub(crate) struct Call {
     pub(crate) peer: Arc<Peer>,
     pub(crate) client_id: String,
     pub(crate) version: i16,
+    /// Where a fetch may leave records that are read while the response is sent; `None` asks for all bytes.
+    pub(crate) deferred: Option<Deferred>,
 }
 
 /// What becomes of a request.

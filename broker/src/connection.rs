@@ -6,27 +6,25 @@
 //! socket: that is the back-pressure. Left out: authentication.
 
 mod frame_reader;
+mod output;
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use millstream_protocol::{ApiKey, EncodeError, frame};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::WriteHalf;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Call, Peer, Reply};
+use crate::api::{self, Call, Deferred, Peer, Reply};
 use crate::limits;
 use crate::node::Node;
 use frame_reader::{Frame, FrameReader};
+use output::{Output, Response};
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +37,8 @@ pub(crate) enum ConnectionError {
     Stalled { length: usize },
     #[error("cannot read a request: {0}")]
     Frame(#[from] api::FrameError),
+    #[error("cannot read records of a response that has begun: {0}")]
+    Records(#[source] io::Error),
     #[error("cannot write a response: {0}")]
     Encode(#[from] EncodeError),
     #[error("produce without acknowledgement failed: {0}")]
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
     stream.set_nodelay(true)?;
     let (reader, writer) = stream.split();
     let input = FrameReader::new(reader, node.clone());
-    let output = Output { writer, segments: VecDeque::new(), node: node.clone() };
+    let output = Output::new(writer, node.clone());
     Connection { input, output, work: Work::default(), held: None, peer, node }.run(stop).await
 }
 
@@ -91,7 +91,7 @@ struct Work {
 
 /// A finished request.
 struct Done {
-    outcome: Result<Option<frame::EncodedFrame>, ConnectionError>,
+    outcome: Result<Option<Response>, ConnectionError>,
     request_bytes: usize,
     is_fetch: bool,
 }
@@ -210,7 +210,7 @@ impl Work {
     }
 }
 
-type Encoded = BoxFuture<'static, Result<Option<frame::EncodedFrame>, ConnectionError>>;
+type Encoded = BoxFuture<'static, Result<Option<Response>, ConnectionError>>;
 
 /// Decodes one frame and starts its request: what must keep its place in the order has happened on return.
 fn begin_request(bytes: Bytes, peer: &Arc<Peer>, node: &Arc<Node>) -> Result<Encoded, ConnectionError> {
@@ -219,64 +219,26 @@ fn begin_request(bytes: Bytes, peer: &Arc<Peer>, node: &Arc<Node>) -> Result<Enc
         api::Decoded::UnknownApiVersions(header) => {
             let response = api::api_versions::unsupported();
             let encoded = frame::encode_response(header.correlation_id, 0, &response)?;
-            return Ok(Box::pin(async move { Ok(Some(encoded)) }));
+            return Ok(Box::pin(async move { Ok(Some(Response::whole(encoded))) }));
         }
     };
     let (correlation_id, version) = (header.correlation_id, header.api_version);
-    let call = Call { peer: peer.clone(), client_id: header.client_id.unwrap_or_default(), version };
+    let deferred = (header.api_key == ApiKey::Fetch).then(Deferred::default);
+    let call = Call {
+        peer: peer.clone(),
+        client_id: header.client_id.unwrap_or_default(),
+        version,
+        deferred: deferred.clone(),
+    };
     let answer = api::begin(node, call, request);
     Ok(Box::pin(async move {
         match answer.await {
             Reply::Response(response) => {
-                Ok(Some(frame::encode_response(correlation_id, version, &response)?))
+                let frame = frame::encode_response(correlation_id, version, &response)?;
+                Ok(Some(Response { frame, deferred }))
             }
             Reply::Nothing => Ok(None),
             Reply::Close(reason) => Err(ConnectionError::Unacknowledged(reason)),
         }
     }))
-}
-
-/// The writing side: segments that wait for the socket.
-struct Output<'stream> {
-    writer: WriteHalf<'stream>,
-    segments: VecDeque<Bytes>,
-    node: Arc<Node>,
-}
-
-impl Output<'_> {
-    fn push(&mut self, response: frame::EncodedFrame) {
-        self.segments.extend(response.segments.into_iter().filter(|segment| !segment.is_empty()));
-    }
-
-    fn is_full(&self) -> bool {
-        self.segments.iter().map(Bytes::len).sum::<usize>() >= limits::RESPONSE_GATHER_BYTES
-    }
-
-    /// Writes everything queued, many segments per system call and without copying them together.
-    async fn write(&mut self) -> Result<(), ConnectionError> {
-        let patience = Duration::from_millis(self.node.config.connections_max_idle_ms);
-        while !self.segments.is_empty() {
-            let slices: Vec<IoSlice<'_>> = self
-                .segments
-                .iter()
-                .take(limits::WRITE_SLICES)
-                .map(|segment| IoSlice::new(segment))
-                .collect();
-            let written = timeout(patience, self.writer.write_vectored(&slices));
-            let mut written = written.await.map_err(|_| ConnectionError::NotReading)??;
-            if written == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            self.node.metrics.sent_bytes.fetch_add(written as u64, Relaxed);
-            while let Some(segment) = self.segments.front_mut() {
-                if written < segment.len() {
-                    segment.advance(written);
-                    break;
-                }
-                written -= segment.len();
-                self.segments.pop_front();
-            }
-        }
-        Ok(())
-    }
 }

@@ -13,6 +13,9 @@ pub(crate) const CONNECTION_REQUEST_BYTES_IN_FLIGHT: usize = 32 << 20;
 /// Encoded response bytes gathered before they are written in one go.
 pub(crate) const RESPONSE_GATHER_BYTES: usize = 1 << 20;
 
+/// Bytes that are ready to be written before more records of the response are read from their file.
+pub(crate) const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
 /// Slices handed to one vectored write.
 pub(crate) const WRITE_SLICES: usize = 64;
 

@@ -42,7 +42,7 @@ impl Transport for LocalTransport {
         if !api::serves(key, version) {
             return Box::pin(std::future::ready(Err(TransportError::Unsupported { api: key })));
         }
-        let call = Call { peer: self.peer.clone(), client_id: "local".to_owned(), version };
+        let call = Call { peer: self.peer.clone(), client_id: "local".to_owned(), version, deferred: None };
         let answer = api::begin(&self.node, call, request);
         let stopping = self.node.stopping.clone();
         Box::pin(async move {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod directory;
 pub mod disk;
 pub mod fetch;
+pub mod file_range;
 pub mod partition;
 pub mod progress;
 
@@ -37,6 +38,7 @@ pub use crate::partition::append::Origin;
 pub use config::{CleanerConfig, DirectoryConfig, FlushPolicy, LogConfig, Recompression, TimestampType};
 pub use directory::{Clock, DirectoryError, Expected, LogDirectory, PartitionName};
 pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, MAX_TIMESTAMP, ReadError};
+pub use file_range::FileRange;
 pub use partition::{AppendError, Appended, Partition};
 pub use progress::{Durability, DurabilityError, Progress, Standing};
 pub use writer::WriteError;

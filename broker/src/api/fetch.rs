@@ -18,6 +18,7 @@ use millstream_protocol::messages::{
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::deferred::Deferred;
 use super::fetch_session::Wanted;
 use super::{Call, clock, lookup};
 use crate::cluster::MetadataImage;
@@ -36,6 +37,7 @@ pub(super) async fn handle(node: Arc<Node>, call: Call, request: FetchRequest) -
         },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(node.config.fetch_max_bytes),
         node: node.clone(),
+        deferred: call.deferred,
         bytes: 0,
         failed: false,
     };
@@ -90,6 +92,7 @@ struct Reading {
     node: Arc<Node>,
     isolation: Isolation,
     max_bytes: usize,
+    deferred: Option<Deferred>,
     /// Record bytes of the last pass, and whether it met an error.
     bytes: usize,
     failed: bool,
@@ -99,6 +102,9 @@ impl Reading {
     fn read_all(&mut self, wanted: &[Wanted]) -> Vec<FetchPartitionData> {
         self.bytes = 0;
         self.failed = false;
+        if let Some(deferred) = &self.deferred {
+            deferred.clear();
+        }
         let image = self.node.cluster.image();
         wanted.iter().map(|wanted| self.read(&image, wanted)).collect()
     }
@@ -140,7 +146,7 @@ impl Reading {
         let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0);
         let limit = limit.min(self.max_bytes.saturating_sub(self.bytes));
         let first = self.bytes == 0;
-        match partition.read(asked.fetch_offset, limit, first, self.isolation) {
+        match self.find(&partition, asked.fetch_offset, limit, first) {
             Ok(mut data) => {
                 let aborted = (self.isolation == Isolation::ReadCommitted).then(|| aborted(&mut data));
                 Ok(found(asked.partition, data, aborted))
@@ -157,6 +163,29 @@ impl Reading {
                 Err(ErrorCode::KafkaStorageError)
             }
         }
+    }
+}
+
+impl Reading {
+    /// The records, or their stand-in where they are read while the response is sent.
+    fn find(
+        &self,
+        partition: &Partition,
+        offset: i64,
+        limit: usize,
+        first: bool,
+    ) -> Result<FetchData, ReadError> {
+        let Some(deferred) = self.deferred.as_ref().filter(|deferred| deferred.has_room()) else {
+            return partition.read(offset, limit, first, self.isolation);
+        };
+        let mut data = partition.find(offset, limit, first, self.isolation)?;
+        if let Some(range) = data.deferred.take() {
+            match deferred.put(range) {
+                Some(stand_in) => data.records = stand_in,
+                None => return partition.read(offset, limit, first, self.isolation),
+            }
+        }
+        Ok(data)
     }
 }
 
@@ -187,6 +216,7 @@ fn empty(partition: &Partition) -> FetchData {
     let progress = partition.progress();
     FetchData {
         records: bytes::Bytes::new(),
+        deferred: None,
         next_offset: -1,
         high_watermark: progress.high_watermark,
         last_stable_offset: progress.last_stable_offset,

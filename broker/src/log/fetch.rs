@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::disk::DiskError;
+use super::file_range::FileRange;
 use super::partition::{Partition, READ_HINTS};
 use super::progress::Standing;
 use super::reader::{self, ReadHint, ReadRequest};
@@ -40,9 +41,11 @@ pub enum Isolation {
 }
 
 /// Whole batches and the limits at the time of reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct FetchData {
     pub records: Bytes,
+    /// Only from [`Partition::find`]: the records, found and not read. Then `records` is empty.
+    pub deferred: Option<FileRange>,
     /// Offset behind the last batch returned; the asked one when there is none. Below the visible end it means that
     /// more can be read at once.
     pub next_offset: i64,
@@ -102,9 +105,33 @@ impl Partition {
         at_least_one: bool,
         isolation: Isolation,
     ) -> Result<FetchData, ReadError> {
+        self.fetch(offset, max_bytes, at_least_one, isolation, false)
+    }
+
+    /// [`Partition::read`] that may leave many records in their file, for whoever sends them on.
+    pub fn find(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+    ) -> Result<FetchData, ReadError> {
+        self.fetch(offset, max_bytes, at_least_one, isolation, true)
+    }
+
+    fn fetch(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+        may_defer: bool,
+    ) -> Result<FetchData, ReadError> {
         loop {
             let snapshot = self.look(offset, isolation)?;
-            if let Some(fetched) = self.read_at(snapshot, offset, max_bytes, at_least_one)? {
+            let visible_end = snapshot.visible_end;
+            let request = ReadRequest { offset, visible_end, max_bytes, at_least_one, may_defer };
+            if let Some(fetched) = self.read_at(snapshot, request)? {
                 return Ok(fetched);
             }
         }
@@ -123,6 +150,7 @@ impl Partition {
         }
         let fetched = FetchData {
             records: Bytes::new(),
+            deferred: None,
             next_offset: offset,
             high_watermark: state.high_watermark,
             last_stable_offset: state.last_stable_offset(),
@@ -137,15 +165,9 @@ impl Partition {
     }
 
     /// `None` when segments were exchanged meanwhile: then look again.
-    fn read_at(
-        &self,
-        snapshot: Snapshot,
-        offset: i64,
-        max_bytes: usize,
-        at_least_one: bool,
-    ) -> Result<Option<FetchData>, ReadError> {
-        let Snapshot { segments, visible_end, mut fetched, skip_aborted, generation } = snapshot;
-        let request = ReadRequest { offset, visible_end, max_bytes, at_least_one };
+    fn read_at(&self, snapshot: Snapshot, request: ReadRequest) -> Result<Option<FetchData>, ReadError> {
+        let Snapshot { segments, mut fetched, skip_aborted, generation, .. } = snapshot;
+        let offset = request.offset;
         let read = match reader::read(&segments, request, self.hint(offset), &self.shared.buffers) {
             Ok(read) => read,
             Err(_) if segments.iter().any(|segment| segment.is_retired()) => return Ok(None),
@@ -155,6 +177,7 @@ impl Partition {
             self.remember(offset, end);
         }
         fetched.records = read.records;
+        fetched.deferred = read.deferred;
         fetched.next_offset = read.next_offset;
         if skip_aborted && fetched.next_offset > offset {
             let inner = self.inner.lock();

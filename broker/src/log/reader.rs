@@ -1,18 +1,25 @@
 //! Reading whole batches from a partition's segments, and finding offsets by time. Runs without the partition's lock,
 //! over segments and limits taken under it.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_protocol::record_batch::{BatchHeader, HEADER_BYTES};
 
 use super::buffer::BufferPool;
-use super::disk::Attempt;
+use super::disk::{Attempt, DiskFile};
+use super::file_range::FileRange;
 use super::scan::Step;
 use super::segment::{LOG, Located, Segment, SegmentError, reaches};
 
 /// Most bytes of one read, unless a single batch is larger; a wish for more is met by the next read.
 pub const READ_LIMIT_BYTES: usize = 16 << 20;
+
+/// Fewer bytes than these are read at once.
+const DEFERRED_MIN_BYTES: usize = 256 << 10;
+/// Batches below this size on average are read at once: looking at each header would cost more than it saves.
+const DEFERRED_BATCH_BYTES: usize = 8 << 10;
 
 /// What to read.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +30,16 @@ pub struct ReadRequest {
     pub max_bytes: usize,
     /// Return the first batch even if it alone exceeds `max_bytes` (KIP-74).
     pub at_least_one: bool,
+    /// Whether large answers may be a range of the file instead of its bytes.
+    pub may_defer: bool,
 }
 
 /// Whole batches of one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ReadBatches {
     pub records: Bytes,
+    /// The records, found and not read: then `records` is empty.
+    pub deferred: Option<FileRange>,
     /// Offset behind the last batch; the asked offset when there is none.
     pub next_offset: i64,
     /// Where that offset's batch lies.
@@ -50,7 +61,8 @@ pub fn read(
     hint: Option<ReadHint>,
     pool: &BufferPool,
 ) -> Result<ReadBatches, SegmentError> {
-    let nothing = ReadBatches { records: Bytes::new(), next_offset: request.offset, end: None };
+    let nothing =
+        ReadBatches { records: Bytes::new(), deferred: None, next_offset: request.offset, end: None };
     if request.offset >= request.visible_end || (request.max_bytes == 0 && !request.at_least_one) {
         return Ok(nothing);
     }
@@ -84,6 +96,14 @@ fn read_from(
     let file = segment.log_file()?;
     let available = usize::try_from(segment.size_bytes() - position).unwrap_or(usize::MAX);
     let mut wanted = request.max_bytes.clamp(HEADER_BYTES, READ_LIMIT_BYTES).min(available);
+    if request.may_defer
+        && wanted >= DEFERRED_MIN_BYTES
+        && let Some(whole) = walk(&*file, position, wanted, request).attempt("read", &segment.path(LOG))?
+    {
+        let range = FileRange::new(file, position, whole.size_bytes, pool.clone());
+        let first_offset = whole.first_offset;
+        return Ok((whole.found(segment, position, Bytes::new(), Some(range)), first_offset));
+    }
     loop {
         let mut buffer = pool.take(wanted);
         let target = &mut buffer.as_mut_slice()[..wanted];
@@ -99,17 +119,9 @@ fn read_from(
             wanted = whole.first_bytes;
             continue;
         }
-        let end = ReadHint {
-            offset: whole.next_offset,
-            segment: segment.identity(),
-            position: position + whole.size_bytes as u64,
-        };
-        let batches = ReadBatches {
-            records: if whole.size_bytes == 0 { Bytes::new() } else { buffer.freeze(whole.size_bytes) },
-            next_offset: whole.next_offset,
-            end: (whole.size_bytes > 0).then_some(end),
-        };
-        return Ok((batches, whole.first_offset));
+        let records = if whole.size_bytes == 0 { Bytes::new() } else { buffer.freeze(whole.size_bytes) };
+        let first_offset = whole.first_offset;
+        return Ok((whole.found(segment, position, records, None), first_offset));
     }
 }
 
@@ -118,6 +130,55 @@ struct Whole {
     next_offset: i64,
     first_bytes: usize,
     first_offset: Option<i64>,
+}
+
+impl Whole {
+    fn found(
+        self,
+        segment: &Segment,
+        position: u64,
+        records: Bytes,
+        deferred: Option<FileRange>,
+    ) -> ReadBatches {
+        let end = ReadHint {
+            offset: self.next_offset,
+            segment: segment.identity(),
+            position: position + self.size_bytes as u64,
+        };
+        let end = (self.size_bytes > 0).then_some(end);
+        ReadBatches { records, deferred, next_offset: self.next_offset, end }
+    }
+}
+
+/// What [`whole_batches`] would say of `[position, position + wanted)`, from the headers alone. `None` where reading
+/// all of it is the better way: small batches, little to send, or something wrong that the other way reports.
+fn walk(
+    file: &dyn DiskFile,
+    position: u64,
+    wanted: usize,
+    request: ReadRequest,
+) -> io::Result<Option<Whole>> {
+    let mut whole = Whole { size_bytes: 0, next_offset: request.offset, first_bytes: 0, first_offset: None };
+    let mut header = [0; HEADER_BYTES];
+    let mut batches = 0;
+    while wanted - whole.size_bytes >= HEADER_BYTES {
+        if file.read_at(&mut header, position + whole.size_bytes as u64)? < HEADER_BYTES {
+            return Ok(None);
+        }
+        let Ok(batch) = BatchHeader::parse(&header) else { return Ok(None) };
+        let size = batch.size_bytes();
+        if batch.base_offset >= request.visible_end || size > wanted - whole.size_bytes {
+            break;
+        }
+        whole.first_offset = whole.first_offset.or(Some(batch.base_offset));
+        whole.size_bytes += size;
+        whole.next_offset = batch.last_offset() + 1;
+        batches += 1;
+        if whole.size_bytes < batches * DEFERRED_BATCH_BYTES {
+            return Ok(None);
+        }
+    }
+    Ok(Some(whole).filter(|whole| whole.size_bytes >= DEFERRED_MIN_BYTES))
 }
 
 /// How much of `bytes` is whole, visible batches.

@@ -192,3 +192,39 @@ async fn a_restart_keeps_records_and_producers() {
     let response = connection.call(fetch("t", 0, 0), 12).await;
     assert_eq!(records(only(&response).records.as_ref().unwrap()), [(0, "a".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_large_fetch_of_several_partitions_carries_every_byte_to_its_place() {
+    let broker = TestBroker::start().await;
+    for mut way in broker.ways().await {
+        let topic = way.name();
+        way.call(create(topic, 3), 7).await;
+        let mut expected = Vec::new();
+        for partition in 0..3 {
+            // Partition 1 has batches that are read at once, between two that are read while they are sent.
+            let (count, size) = if partition == 1 { (300, 2_000) } else { (40, 30_000) };
+            let values: Vec<String> =
+                (0..count).map(|at| format!("{partition}/{at}/{}", "x".repeat(size + at))).collect();
+            for value in &values {
+                way.call(produce(topic, partition, batch(&[value]), -1), 9).await;
+            }
+            expected.push(values);
+        }
+        let mut all = fetch(topic, 0, 0);
+        all.max_bytes = 64 << 20;
+        all.topics[0].partitions = (0..3)
+            .map(|partition| FetchPartition {
+                partition,
+                partition_max_bytes: 16 << 20,
+                ..all.topics[0].partitions[0].clone()
+            })
+            .collect();
+        let response = way.call(all, 12).await;
+        assert_eq!(response.responses[0].partitions.len(), 3);
+        for (data, values) in response.responses[0].partitions.iter().zip(&expected) {
+            let seen: Vec<String> =
+                records(data.records.as_ref().unwrap()).into_iter().map(|(_, value)| value).collect();
+            assert!(seen == *values, "partition {}: {} records", data.partition_index, seen.len());
+        }
+    }
+}

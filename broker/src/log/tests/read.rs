@@ -1,8 +1,8 @@
 //! Reading: whole batches, limits, times, epochs.
 
 use super::*;
-use crate::log::ReadError;
 use crate::log::fetch::{EARLIEST, EARLIEST_LOCAL, LATEST, LATEST_TIERED, MAX_TIMESTAMP};
+use crate::log::{FetchData, ReadError};
 use crate::partition::append::Origin;
 
 /// 60 batches of three records, over several segments, timestamps 10 apart with one outlier.
@@ -122,4 +122,72 @@ fn leader_epochs_tell_where_each_ended() {
     house.disk.kill();
     let directory = house.open();
     assert_eq!(house.partition(&directory).offset_for_leader_epoch(0), Some((0, 2)));
+}
+
+/// Batches of `sizes` bytes of value in one segment, and what a plain read of all of them returns.
+fn large(house: &mut House, sizes: &[usize]) -> (LogDirectory, Arc<Partition>, Bytes) {
+    house.config.segment_bytes = 64 << 20;
+    let directory = house.open();
+    let partition = house.partition(&directory);
+    for (at, size) in (0..).zip(sizes) {
+        partition.append(batch(at, &[&"x".repeat(*size)]), Origin::Client, None).unwrap();
+    }
+    directory.flush_now();
+    let read = partition.read(0, 16 << 20, true, Isolation::ReadUncommitted).unwrap();
+    (directory, partition, read.records)
+}
+
+fn pieces(fetched: FetchData) -> Bytes {
+    let Some(mut range) = fetched.deferred else { return fetched.records };
+    assert!(fetched.records.is_empty());
+    let mut all = Vec::new();
+    while !range.is_empty() {
+        all.push(range.take_piece().unwrap());
+    }
+    together(&all)
+}
+
+#[test]
+fn what_is_found_and_read_later_is_what_a_read_returns() {
+    let mut house = House::new(1);
+    let sizes: Vec<usize> = (0..80).map(|at| 9_000 + at * 531).collect();
+    let (_directory, partition, _) = large(&mut house, &sizes);
+    let mut deferred = 0;
+    for offset in [0, 1, 40, 70, 79] {
+        for max_bytes in [1, 255 << 10, 256 << 10, 500_000, 1 << 20, 16 << 20] {
+            let read = partition.read(offset, max_bytes, true, Isolation::ReadUncommitted).unwrap();
+            let found = partition.find(offset, max_bytes, true, Isolation::ReadUncommitted).unwrap();
+            assert_eq!(found.next_offset, read.next_offset, "from {offset} with {max_bytes} bytes");
+            deferred += usize::from(found.deferred.is_some());
+            assert!(pieces(found) == read.records, "from {offset} with {max_bytes} bytes");
+        }
+    }
+    assert!(deferred > 10, "only {deferred} of 30 reads were put off");
+}
+
+#[test]
+fn small_batches_are_read_at_once() {
+    let mut house = House::new(1);
+    let (_directory, partition, all) = large(&mut house, &[1_000; 600]);
+    let found = partition.find(0, 16 << 20, true, Isolation::ReadUncommitted).unwrap();
+    assert!(found.deferred.is_none() && found.records == all);
+}
+
+#[test]
+fn records_that_are_read_later_survive_retention_and_a_cut_is_an_error() {
+    let mut house = House::new(1);
+    house.config.retention_ms = Some(1_000);
+    let (directory, partition, all) = large(&mut house, &[50_000; 20]);
+    let found = partition.find(0, 16 << 20, true, Isolation::ReadUncommitted).unwrap();
+    house.pass_ms(10_000_000);
+    directory.keep_now();
+    assert!(partition.read(0, 1, true, Isolation::ReadUncommitted).is_err(), "still there");
+    assert!(pieces(found) == all);
+
+    let mut house = House::new(2);
+    let (_directory, partition, _) = large(&mut house, &[50_000; 20]);
+    let mut range = partition.find(0, 16 << 20, true, Isolation::ReadUncommitted).unwrap().deferred.unwrap();
+    range.take_piece().unwrap();
+    partition.truncate(3).unwrap();
+    assert_eq!(range.take_piece().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
 }
