@@ -103,3 +103,21 @@ async fn results_do_not_depend_on_where_state_is() {
         }
     }
 }
+
+/// Two nodes take over from each other, each with its own copy of the changelog: whoever is next goes on from a copy
+/// that lags by what the other committed.
+#[tokio::test]
+async fn a_copy_that_stood_by_takes_over() {
+    for scenario in scenarios() {
+        let run = async |how: Disturbance| {
+            let directories = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+            let how = directories.iter().fold(how, |how, directory| {
+                how.with_database(StateDatabase::without_memory(directory.path()))
+            });
+            scenario.run(&how).await
+        };
+        // Every piece is a commit.
+        let steps = run(Disturbance::shaken(7)).await;
+        run(Disturbance::shaken(7).crashing_every(5, steps / 4 + 3, steps)).await;
+    }
+}

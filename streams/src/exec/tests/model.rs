@@ -25,19 +25,20 @@ pub struct Disturbance {
     /// 0 for whole partitions at a time; otherwise the seed of how input is cut, and in which order it comes.
     seed: u64,
     crashes: Vec<usize>,
-    /// Where state is kept that memory has no room for.
-    database: Option<StateDatabase>,
+    /// Where the tasks of a query keep state that memory has no room for, one after the other, and again from the
+    /// first: with several, a task takes over with a copy that stood still since its last turn.
+    databases: Vec<StateDatabase>,
     /// How many workers the tasks of a query have, one after the other, and again from the first.
     workers: Vec<usize>,
 }
 
 impl Disturbance {
     pub fn none() -> Disturbance {
-        Disturbance { seed: 0, crashes: Vec::new(), database: None, workers: vec![1] }
+        Disturbance { seed: 0, crashes: Vec::new(), databases: Vec::new(), workers: vec![1] }
     }
 
     pub fn shaken(seed: u64) -> Disturbance {
-        Disturbance { seed, crashes: Vec::new(), database: None, workers: vec![1] }
+        Disturbance { seed, crashes: Vec::new(), databases: Vec::new(), workers: vec![1] }
     }
 
     pub fn crashing_at(mut self, first: usize, second: Option<usize>) -> Disturbance {
@@ -46,12 +47,19 @@ impl Disturbance {
     }
 
     pub fn with_database(mut self, database: StateDatabase) -> Disturbance {
-        self.database = Some(database);
+        self.databases.push(database);
         self
     }
 
-    pub fn database(&self) -> Option<StateDatabase> {
-        self.database.clone()
+    pub fn database(&self, opened: u64) -> Option<StateDatabase> {
+        let place = (opened as usize).checked_rem(self.databases.len())?;
+        self.databases.get(place).cloned()
+    }
+
+    /// Crashes again and again, `every` steps apart.
+    pub fn crashing_every(mut self, first: usize, every: usize, steps: usize) -> Disturbance {
+        self.crashes = (first..steps * 4).step_by(every.max(1)).collect();
+        self
     }
 
     pub fn scaling(mut self, workers: &[usize]) -> Disturbance {

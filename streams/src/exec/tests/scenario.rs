@@ -185,7 +185,7 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
         commit_rows_max: task::TRANSACTION_ROWS_MAX,
         idle_timeout: None,
         bad_records: BadRecords::Skip,
-        state: how.database(),
+        state: None,
         parallelism: 1,
     };
     let orders = Orders { stop: false, finish: Some(Finish { number: 1, ends: Arc::new(ends) }) };
@@ -194,7 +194,8 @@ async fn finish(model: &Arc<Mutex<Model>>, query: &Arc<QueryPlan>, how: &Disturb
     for _ in 0..100 {
         let mut link = ModelLink::new(model.clone(), query.clone(), how.clone());
         let opened = model.lock().expect("the model is not poisoned").opened(query.name());
-        let config = TaskConfig { parallelism: how.workers(opened), ..config() };
+        let (state, parallelism) = (how.database(opened), how.workers(opened));
+        let config = TaskConfig { state, parallelism, ..config() };
         let running = task::run(query, &config, status, &mut link, &orders, &finished);
         tokio::pin!(running);
         let ended = loop {
