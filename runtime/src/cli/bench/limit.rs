@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -47,17 +47,23 @@ pub fn socket_to_file(file: &Path, bytes: u64, payload: &[u8]) -> std::io::Resul
             }
         });
         let started = Instant::now();
-        let mut socket = TcpStream::connect(address)?;
-        let mut left = bytes;
-        while left > 0 {
-            let count = usize::try_from(left).unwrap_or(usize::MAX).min(payload.len()).min(BLOCK_BYTES);
-            socket.write_all(payload.get(..count).unwrap_or_default())?;
-            left -= count as u64;
-        }
-        drop(socket);
+        let sent = send_blocks(address, bytes, payload);
+        // A receiver that fails (a full disk) closes the socket: its reason is the one to tell.
         let (received, cpu_seconds) = joined(receiver.join())?;
+        sent?;
         Ok(Moved { bytes: received, elapsed: started.elapsed(), cpu_seconds })
     })
+}
+
+fn send_blocks(address: SocketAddr, bytes: u64, payload: &[u8]) -> std::io::Result<()> {
+    let mut socket = TcpStream::connect(address)?;
+    let mut left = bytes;
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(payload.len()).min(BLOCK_BYTES);
+        socket.write_all(payload.get(..count).unwrap_or_default())?;
+        left -= count as u64;
+    }
+    Ok(())
 }
 
 /// A bare sender of `file`'s bytes (repeated until `bytes` were sent) to a receiver that drops them.
@@ -83,20 +89,23 @@ pub fn file_to_socket(file: &Path, bytes: u64) -> std::io::Result<Moved> {
             Ok(cpu_seconds_of_thread())
         });
         let started = Instant::now();
-        let mut socket = TcpStream::connect(address)?;
-        let mut block = vec![0; BLOCK_BYTES];
-        let mut received = 0;
-        loop {
-            let count = socket.read(&mut block)?;
-            if count == 0 {
-                break;
-            }
-            received += count as u64;
-        }
+        let received = receive_all(address);
         let elapsed = started.elapsed();
         let cpu_seconds = joined(sender.join())?;
-        Ok(Moved { bytes: received, elapsed, cpu_seconds })
+        Ok(Moved { bytes: received?, elapsed, cpu_seconds })
     })
+}
+
+fn receive_all(address: SocketAddr) -> std::io::Result<u64> {
+    let mut socket = TcpStream::connect(address)?;
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut received = 0;
+    loop {
+        match socket.read(&mut block)? {
+            0 => return Ok(received),
+            count => received += count as u64,
+        }
+    }
 }
 
 fn joined<T>(result: std::thread::Result<std::io::Result<T>>) -> std::io::Result<T> {
@@ -114,5 +123,11 @@ mod tests {
         let moved = socket_to_file(&file, 3_000_000, &[7; 1000]).unwrap();
         assert_eq!((moved.bytes, std::fs::metadata(&file).unwrap().len()), (3_000_000, 3_000_000));
         assert_eq!(file_to_socket(&file, 5_000_000).unwrap().bytes, 5_000_000);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such() {
+        let error = socket_to_file(Path::new("/dev/full"), 30_000_000, &[7; 1000]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     }
 }
