@@ -13,8 +13,8 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use super::as_of::VersionPlanner;
-use super::now;
 use super::window::WindowPlanner;
+use super::{modulo, now};
 use crate::sql::catalog::{Catalog, Relation};
 
 /// The catalog as SQL planning sees it for one query.
@@ -195,7 +195,8 @@ pub(crate) fn functions() -> &'static Functions {
 fn scalar_functions() -> HashMap<String, Arc<ScalarUDF>> {
     let of_datafusion = SessionStateDefaults::default_scalar_functions();
     let mut found = by_name(of_datafusion, |function| (function.name(), function.aliases()));
-    found.extend(now::functions().into_iter().map(|(name, function)| (name.to_owned(), function)));
+    let ours = now::functions().into_iter().chain([modulo::function()]);
+    found.extend(ours.map(|(name, function)| (name.to_owned(), function)));
     found
 }
 

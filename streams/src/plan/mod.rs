@@ -17,6 +17,7 @@ mod join_edge;
 mod join_step;
 mod join_time;
 mod logical;
+mod modulo;
 mod now;
 mod planning;
 mod program;

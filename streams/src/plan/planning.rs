@@ -16,8 +16,7 @@ use crate::diagnostic::{Finding, did_you_mean};
 use crate::sql::catalog::{Catalog, Relation};
 use crate::sql::ddl;
 use crate::sql::parse::{
-    Body, CreateAs, Declare, Drop, Dropped, Emit, Explained, Insert, Name, Queries, RelationKind, Select,
-    Statement,
+    Body, CreateAs, Declare, Drop, Dropped, Explained, Insert, Name, Queries, RelationKind, Select, Statement,
 };
 
 /// What the statements so far have made.
@@ -425,17 +424,40 @@ impl Planning {
                 None => Err(self.no_query(name)),
             },
             Explained::Statement(inner) => {
-                let mut planning = self.clone();
-                planning.apply_here(&as_query(inner), &World::default())?;
-                let known: Vec<&Entry> = self.entries.iter().collect();
-                let made =
-                    planning.entries.iter().rev().find(|entry| {
-                        !known.iter().any(|known| Arc::ptr_eq(&known.statement, &entry.statement))
-                    });
-                let text = made.and_then(|entry| entry.query.as_ref()).map_or("", |query| query.explain());
-                Ok(Answer::plan(statement, text))
+                let text = match &inner.body {
+                    Body::Select(select) => self.explain_select(inner, select)?,
+                    _ => self.explain_statement(inner)?,
+                };
+                Ok(Answer::plan(statement, &text))
             }
         }
+    }
+
+    /// A bare query is explained as the stream it would make, or the table, or else as rows for whoever asks.
+    fn explain_select(&self, inner: &Statement, select: &Select) -> Result<String, Finding> {
+        let kinds = [RelationKind::Stream, RelationKind::Table];
+        let made = kinds.iter().find_map(|kind| {
+            let body = Body::CreateAs(explained(select, *kind));
+            self.explain_statement(&Statement { at: inner.at, text: inner.text.clone(), body }).ok()
+        });
+        match made {
+            Some(text) => Ok(text),
+            None => Ok(self.selected(select)?.plan.explain().to_owned()),
+        }
+    }
+
+    fn explain_statement(&self, inner: &Statement) -> Result<String, Finding> {
+        let mut planning = self.clone();
+        planning.apply_here(inner, &World::default())?;
+        let known: Vec<&Entry> = self.entries.iter().collect();
+        let made = planning
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| !known.iter().any(|known| Arc::ptr_eq(&known.statement, &entry.statement)));
+        Ok(made
+            .and_then(|entry| entry.query.as_ref())
+            .map_or_else(String::new, |query| query.explain().to_owned()))
     }
 
     fn drop_named(&mut self, statement: &Statement, dropped: &Drop) -> Result<Answer, Finding> {
@@ -573,17 +595,8 @@ impl Planning {
 }
 
 /// A bare query as the statement that would run it.
-fn as_query(inner: &Statement) -> Statement {
-    let Body::Select(select) = &inner.body else { return inner.clone() };
-    Statement { at: inner.at, text: inner.text.clone(), body: Body::CreateAs(explained(select)) }
-}
-
-fn explained(select: &Select) -> CreateAs {
+fn explained(select: &Select, kind: RelationKind) -> CreateAs {
     let name = Name { text: "explained".to_owned(), at: select.at };
-    let kind = match select.emit {
-        Some(Emit::Final) | None => RelationKind::Stream,
-        Some(Emit::Changes) => RelationKind::Table,
-    };
     CreateAs {
         or_replace: true,
         if_not_exists: false,

@@ -77,6 +77,8 @@ fn what_is_there_is_shown() {
     );
     assert!(rows(&mut planning, "EXPLAIN pages")[0].contains("query pages"));
     assert!(rows(&mut planning, "EXPLAIN SELECT page FROM slow")[0].contains("query explained"));
+    let counted = rows(&mut planning, "EXPLAIN SELECT page, count(*) AS n FROM slow GROUP BY page").join(" ");
+    assert!(counted.contains("aggregate"), "{counted}");
     assert!(
         rows(&mut planning, "EXPLAIN INSERT INTO all_slow SELECT page, 1 FROM slow")[0]
             .contains("all_slow-2")
