@@ -20,13 +20,19 @@ use crate::sql::catalog::RelationWatermark;
 use crate::sql::parse::Emit;
 use crate::state::encoding;
 
-type Groups = Vec<(Arc<dyn PhysicalExpr>, Arc<Field>)>;
+pub(super) type Groups = Vec<(Arc<dyn PhysicalExpr>, Arc<Field>)>;
 
 impl Analysis<'_> {
     pub fn aggregate(&mut self, aggregate: &Aggregate) -> Result<NodeId, Finding> {
         let node = self.walk(&aggregate.input)?;
         let input = aggregate.input.schema();
-        let (groups, places) = self.groups(aggregate)?;
+        let (node, groups, places) = match aggregate.group_expr.as_slice() {
+            [Expr::GroupingSet(sets)] => self.grouping_sets(aggregate, node, sets)?,
+            _ => {
+                let (groups, places) = self.groups(aggregate)?;
+                (node, groups, places)
+            }
+        };
         let windows = self.group_windows(node, &places);
         let session = self.session_groups(node, &windows, &groups, &places)?;
         let last = windows.iter().find(|window| window.is_end).or(windows.first());
@@ -87,24 +93,27 @@ impl Analysis<'_> {
         let mut groups = Vec::new();
         let mut places = Vec::new();
         for (index, expression) in aggregate.group_expr.iter().enumerate() {
-            if matches!(expression, Expr::GroupingSet(_)) {
-                return Err(self
-                    .refuse("GROUPING SETS, ROLLUP and CUBE are not supported yet")
-                    .hint("write one query per set"));
-            }
-            let field = aggregate.schema.field(index).clone();
-            if !encoding::is_supported(field.data_type()) {
-                return Err(self
-                    .refuse(&format!(
-                        "{expression} is {}: groups of that type are not supported",
-                        field.data_type()
-                    ))
-                    .hint("cast it to TEXT, BIGINT, DECIMAL or TIMESTAMP"));
-            }
+            let field = self.group_field(aggregate, index, expression)?;
             groups.push((self.compile(expression, input)?, field));
             places.push(place(expression, input));
         }
         Ok((groups, places))
+    }
+
+    /// The column of a group in the result.
+    pub fn group_field(
+        &self,
+        aggregate: &Aggregate,
+        index: usize,
+        expression: &Expr,
+    ) -> Result<Arc<Field>, Finding> {
+        let field = aggregate.schema.field(index).clone();
+        if encoding::is_supported(field.data_type()) {
+            return Ok(field);
+        }
+        Err(self
+            .refuse(&format!("{expression} is {}: groups of that type are not supported", field.data_type()))
+            .hint("cast it to TEXT, BIGINT, DECIMAL or TIMESTAMP"))
     }
 
     /// Which groups say what window a row is in, starts first; `places` are the input's columns of the groups.

@@ -15,12 +15,13 @@ use datafusion::logical_expr::{
     Aggregate, Distinct, DistinctOn, Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
     lit,
 };
+use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext};
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
@@ -176,11 +177,9 @@ fn interval(length_ms: i64) -> ast::Expr {
 
 fn optimize(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let config = Arc::new(ConfigOptions::new());
-    let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]).execute_and_check(
-        plan,
-        &config,
-        |_, _| {},
-    )?;
+    let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(TypeCoercion::new())];
+    let plan = Analyzer::with_rules(rules).execute_and_check(plan, &config, |_, _| {})?;
     // Without a start time `now()` stays a function: a query that runs for years has no one "now".
     let context = OptimizerContext::new_with_config_options(config).without_query_execution_start_time();
     let rules = Optimizer::with_rules(vec![

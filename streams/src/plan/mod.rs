@@ -12,6 +12,7 @@ mod context;
 mod explain;
 mod explain_join;
 mod graph;
+mod grouping;
 mod join;
 mod join_edge;
 mod join_step;

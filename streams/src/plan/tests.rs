@@ -240,6 +240,22 @@ const REFUSALS: &[(&str, &str)] = &[
         "CREATE STREAM s (a TIMESTAMP, WATERMARK FOR a AS b - INTERVAL '1' DAY)",
         "x.sql:1:50: no column `b` (columns here: a)",
     ),
+    (
+        "CREATE TABLE x AS SELECT network, count(*) AS n FROM quakes GROUP BY ROLLUP (network)",
+        "x.sql:1:19: the groups of several sets have no key in common, so results that change cannot replace each \
+             other (read FROM TUMBLE(…), name window_start and window_end in every set, and end the query in EMIT FINAL)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT network, count(*) AS n FROM TUMBLE(quakes, time, INTERVAL '1' HOUR) \
+             GROUP BY ROLLUP (window_start, network) EMIT FINAL",
+        "x.sql:1:20: the query reads windows but does not group by them, so no window would ever close (add \
+             window_start, window_end to GROUP BY)",
+    ),
+    (
+        "CREATE STREAM x AS SELECT network, count(*) AS n FROM TUMBLE(quakes, time, INTERVAL '1' HOUR) \
+             GROUP BY GROUPING SETS ((window_start, network), (network, window_start)) EMIT FINAL",
+        "x.sql:1:20: GROUP BY names a set twice (leave one of them out)",
+    ),
     ("CREATE STREAM x AS SELECT 1", "x.sql:1:20: the query reads no stream or table (name one in FROM)"),
     (
         "CREATE STREAM x WITH (topic = 'quakes') AS SELECT id FROM quakes",
