@@ -410,6 +410,8 @@ impl SourceReader for Reader {
             polled.position = self.has_moved.then(|| self.progress.write()).transpose()?;
             self.has_moved = false;
             self.given_at = Instant::now();
+            // The next chunk is read while this batch is on its way.
+            self.snapshots.start();
         }
         Ok(polled)
     }

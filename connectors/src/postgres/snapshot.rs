@@ -45,6 +45,9 @@ const RECENT_MAX: usize = 4_096;
 /// Between two looks whether a commit is visible.
 const VISIBLE_LOOK: Duration = Duration::from_millis(1);
 
+/// Our messages go into the log at once, and wait for no standby.
+const MARKS_AT_ONCE: &str = "SET synchronous_commit = local";
+
 /// The newest transactions that the stream has brought, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
@@ -297,9 +300,13 @@ impl Running {
     }
 }
 
+/// Puts one of our messages into the log. The transaction around it gets a number, so that its commit sends the log on its way:
+/// without one the message lies until the server's log writer next wakes up, up to 200 ms.
 async fn emit(sql: &Client, slot: &str, word: &str, number: u64) -> Result<(), ConnectorError> {
     let content = quoted_text(&format!("{slot} {word} {number}"));
-    let query = format!("SELECT pg_catalog.pg_logical_emit_message(false, '{PREFIX}', {content})");
+    let query = format!(
+        "SELECT pg_catalog.pg_logical_emit_message(false, '{PREFIX}', {content}), pg_catalog.pg_current_xact_id()"
+    );
     catalog::value(sql, &query, "marking a chunk in the log").await.map(drop)
 }
 
@@ -319,6 +326,7 @@ impl ChunkToRead {
     ) -> Result<Chunk, ConnectorError> {
         let full_name = &self.full_name;
         let sql = session::connect(&setup.address, &setup.slot).await?;
+        sql.batch_execute(MARKS_AT_ONCE).await.map_err(classed("preparing to read rows"))?;
         let (schema, name) = full_name.split_once('.').unwrap_or(("public", full_name));
         let Some(info) = catalog::table(&sql, schema, name).await? else {
             return Err(ConnectorError::config(format!(

@@ -25,6 +25,12 @@ use super::worker::WorkerConfig;
 /// How long a poll waits for a first record.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
+/// A transaction that holds less is committed soon: records that come one by one are not to wait for others.
+const SMALL_TRANSACTION_BYTES: usize = 128 << 10;
+
+/// Between two such commits passes at least this many times what a commit takes: a slow disk or cluster makes them rarer.
+const COMMIT_SHARE: u32 = 2;
+
 /// One split to be run, again and again until it ends or is stopped.
 pub struct SourceTask {
     pub client: Client,
@@ -48,6 +54,8 @@ pub enum Ended {
 #[derive(Default)]
 struct Round {
     opened: Option<Instant>,
+    /// What was polled for it, filtered or not.
+    polled_bytes: usize,
     tally: Tally,
     position: Option<Position>,
 }
@@ -59,6 +67,8 @@ struct Attempt {
     outlet: Outlet,
     chain: Chain,
     round: Round,
+    /// What a commit takes, smoothed.
+    commit_took: Duration,
 }
 
 impl SourceTask {
@@ -105,7 +115,8 @@ impl SourceTask {
             part.label.clone_from(&self.split.label);
             part.state = TaskState::Running;
         });
-        let mut attempt = Attempt { producer, reader, outlet, chain, round: Round::default() };
+        let mut attempt =
+            Attempt { producer, reader, outlet, chain, round: Round::default(), commit_took: Duration::ZERO };
         let outcome = self.pump(&mut attempt, &key).await;
         if outcome.is_err()
             && attempt.round.opened.is_some()
@@ -123,7 +134,7 @@ impl SourceTask {
     /// The loop of the whole thing.
     async fn pump(&self, attempt: &mut Attempt, key: &PositionKey) -> Result<Ended, TaskError> {
         loop {
-            let limits = attempt.round.limits(&self.config);
+            let limits = attempt.round.limits(&self.config, attempt.interval(&self.config));
             let polled = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
@@ -136,7 +147,7 @@ impl SourceTask {
             if let Some(polled) = polled {
                 self.take(polled, attempt).await?;
             }
-            if attempt.round.is_due(&self.config) || ended.is_some() {
+            if attempt.round.is_due(&self.config, attempt.interval(&self.config)) || ended.is_some() {
                 self.commit(attempt, key).await?;
             }
             if let Some(ended) = ended {
@@ -157,6 +168,7 @@ impl SourceTask {
         for bad in bad {
             self.reject(bad_letter(bad), attempt).await?;
         }
+        attempt.round.polled_bytes += batch.byte_len();
         self.take_batch(batch, attempt).await?;
         attempt.round.position = position.or(attempt.round.position.take());
         Ok(())
@@ -214,10 +226,12 @@ impl SourceTask {
         if attempt.round.opened.is_none() {
             return Ok(());
         }
+        let began = Instant::now();
         if let Some(position) = &attempt.round.position {
             offsets::append(attempt.producer.producer(), key, position).await?;
         }
         attempt.producer.commit().await?;
+        attempt.commit_took = (attempt.commit_took * 3 + began.elapsed()) / 4;
         let Round { tally, position, .. } = std::mem::take(&mut attempt.round);
         self.cell.committed(&self.split.id, tally);
         self.cell.set_state(TaskState::Running);
@@ -227,6 +241,17 @@ impl SourceTask {
             attempt.reader.committed(&position).await.map_err(TaskError::connector("acknowledging"))?;
         }
         Ok(())
+    }
+}
+
+impl Attempt {
+    /// How long the transaction may stay open.
+    fn interval(&self, config: &WorkerConfig) -> Duration {
+        let longest = config.source_commit_interval;
+        match self.round.polled_bytes < SMALL_TRANSACTION_BYTES {
+            true => (self.commit_took * COMMIT_SHARE).max(config.source_commit_least).min(longest),
+            false => longest,
+        }
     }
 }
 
@@ -244,16 +269,16 @@ impl Round {
         self.tally.bytes += bytes;
     }
 
-    fn limits(&self, config: &WorkerConfig) -> PollLimits {
+    fn limits(&self, config: &WorkerConfig, interval: Duration) -> PollLimits {
         let wait = match self.opened {
-            Some(opened) => config.source_commit_interval.saturating_sub(opened.elapsed()),
+            Some(opened) => interval.saturating_sub(opened.elapsed()),
             None => IDLE_WAIT,
         };
         PollLimits { max_records: config.poll_records, max_bytes: config.poll_bytes, wait }
     }
 
-    fn is_due(&self, config: &WorkerConfig) -> bool {
-        let is_old = self.opened.is_some_and(|opened| opened.elapsed() >= config.source_commit_interval);
+    fn is_due(&self, config: &WorkerConfig, interval: Duration) -> bool {
+        let is_old = self.opened.is_some_and(|opened| opened.elapsed() >= interval);
         is_old || self.tally.bytes >= config.transaction_bytes
     }
 }

@@ -28,7 +28,10 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// Limits and intervals of every task.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
+    /// The longest that a source's transaction stays open.
     pub source_commit_interval: Duration,
+    /// The same for one that holds little, as long as commits are quick.
+    pub source_commit_least: Duration,
     pub sink_commit_interval: Duration,
     /// A source commits before the interval once a transaction has this many bytes.
     pub transaction_bytes: u64,
@@ -44,6 +47,7 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         WorkerConfig {
             source_commit_interval: Duration::from_millis(100),
+            source_commit_least: Duration::from_millis(10),
             sink_commit_interval: Duration::from_millis(250),
             transaction_bytes: 32 << 20,
             poll_records: 16_384,
