@@ -16,6 +16,9 @@ pub const DEFAULT_CPU: Duration = Duration::from_secs(1);
 /// The most processor time that can be granted to one call.
 pub const CPU_MAX: Duration = Duration::from_secs(60);
 
+/// The most time that any call may take, waiting included.
+pub const WALL: Duration = Duration::from_secs(60);
+
 /// The kinds of grants that an import or a description can ask for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
@@ -61,6 +64,8 @@ pub struct Grants {
     pub memory_bytes: usize,
     /// Of one call.
     pub cpu: Duration,
+    /// Of one call, waiting included. No file can change it.
+    pub wall: Duration,
 }
 
 /// A granted folder. The component sees it under the path as the file wrote it.
@@ -80,6 +85,7 @@ impl Default for Grants {
             secrets: BTreeMap::new(),
             memory_bytes: DEFAULT_MEMORY_BYTES,
             cpu: DEFAULT_CPU,
+            wall: WALL,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use millstream::plugin::{Grants, find};
 use millstream_sdk::plugin::Surroundings;
@@ -11,13 +12,13 @@ use serde_json::json;
 use tempfile::tempdir;
 
 use super::misbehaving;
-use crate::cli::{get, millstream, server, wait_until};
+use crate::cli::{Finished, get, millstream, server, wait_until};
 
-/// Runs one record through a step and gives what was said on stderr.
-fn failure(act: &str, allow: &str) -> String {
+/// Runs records through a step.
+fn run(act: &str, allow: &str, records: usize) -> Finished {
     let folder = tempdir().unwrap();
     fs::copy(misbehaving(), folder.path().join("plugin.wasm")).unwrap();
-    fs::write(folder.path().join("in.jsonl"), "{\"id\":1}\n").unwrap();
+    fs::write(folder.path().join("in.jsonl"), "{\"id\":1}\n".repeat(records)).unwrap();
     let text = format!(
         "name: bad\nsources:\n  in:\n    use: file\n    with: {{ path: in.jsonl }}\n    to: t\n    transforms:\n      \
          - wasm: ./plugin.wasm\n        with: {{ act: {act} }}\n        allow: {allow}\n"
@@ -25,9 +26,7 @@ fn failure(act: &str, allow: &str) -> String {
     fs::write(folder.path().join("pipeline.yaml"), text).unwrap();
     let arguments =
         ["run", "pipeline.yaml", "--until-done", "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"];
-    let finished = millstream(folder.path(), &arguments);
-    assert_eq!(finished.code, Some(1), "{finished:?}");
-    finished.stderr
+    millstream(folder.path(), &arguments)
 }
 
 #[test]
@@ -37,7 +36,9 @@ fn each_is_stopped_with_a_named_error() {
         ("eat", "{ memory: 16MiB }", "of memory and has 16 MiB"),
         ("panic", "{}", "as asked"),
     ] {
-        let told = failure(act, allow);
+        let finished = run(act, allow, 1);
+        assert_eq!(finished.code, Some(1), "{act}: {finished:?}");
+        let told = finished.stderr;
         assert!(told.contains("plugin misbehaving (pipeline bad, node in)"), "{act}: {told}");
         assert!(told.contains(message), "{act}: {told}");
     }
@@ -110,7 +111,10 @@ async fn an_answer_that_breaks_a_rule_is_named() {
         ("keys-long", "keys: 2 rows where the batch has 1"),
         ("times-short", "timestamps: 0 rows where the batch has 1"),
         ("name-bytes", "header names: row 0 is not UTF-8"),
+        ("name-null", "header names: row 0 is null, which it cannot be"),
         ("header-rows", "headers: 2 rows where the batch has 1"),
+        ("header-count", "headers: rows end at 1 of 2 bytes"),
+        ("header-values", "header values: 1 rows where the batch has 2"),
         ("origins-short", "0 origins for 1 records"),
         ("origins-range", "origin row 1 of 1"),
         ("rejected-range", "rejected row 1 of 1"),
@@ -126,4 +130,56 @@ async fn an_answer_that_breaks_a_rule_is_named() {
             format!("plugin misbehaving (pipeline p, node n), transforming: gave a bad answer: {message}");
         assert_eq!(reasons, [expected], "{act}");
     }
+}
+
+/// Rules that one row alone cannot break: the answer about both is named in the log, then each row is tried by itself.
+#[test]
+fn an_answer_whose_rows_do_not_rise_is_named() {
+    for (act, message) in [
+        ("ends-fall", "values: row 1 ends at 1, before the row ahead of it"),
+        ("header-ends", "headers: row 1 ends at 0"),
+        ("origins-fall", "origin row 0 behind row 1"),
+        ("rejected-fall", "rejected row 0 is not behind the one before it"),
+    ] {
+        let told = run(act, "{}", 2).stderr;
+        let expected =
+            format!("plugin misbehaving (pipeline bad, node in), transforming: gave a bad answer: {message}");
+        assert!(told.contains(&expected), "{act}: {told}");
+    }
+}
+
+/// No file can change how long a call may take; a test can.
+#[tokio::test]
+async fn a_call_that_waits_too_long_is_stopped() {
+    let name = misbehaving().display().to_string();
+    let grants = Grants { wall: Duration::from_millis(200), ..Grants::default() };
+    let plugin = find(&name, Path::new("/"), &grants).unwrap();
+    let mut batch = BatchBuilder::new();
+    batch.push(None, Some(b"{}"), None);
+    let mut transform = plugin.transform(&json!({ "act": "sleep" }), &Surroundings::default()).unwrap();
+    let answer = transform.apply(&batch.finish()).await.unwrap();
+    let [only] = answer.rejected.as_slice() else { panic!("{answer:?}") };
+    assert!(only.reason.ends_with("transforming: did not return within 200ms"), "{}", only.reason);
+}
+
+/// One that uses up its time is not started again at once: it would have a core for itself.
+#[tokio::test]
+async fn a_component_that_was_stopped_rests() {
+    let name = misbehaving().display().to_string();
+    let grants = Grants { cpu: Duration::from_millis(50), ..Grants::default() };
+    let plugin = find(&name, Path::new("/"), &grants).unwrap();
+    let mut batch = BatchBuilder::new();
+    batch.push(None, Some(b"{}"), None);
+    let batch = batch.finish();
+    let at = |node: &str| Surroundings { node: node.to_owned(), ..Surroundings::default() };
+    let apply = async |act: &str, node: &str| {
+        let began = Instant::now();
+        let mut transform = plugin.transform(&json!({ "act": act }), &at(node)).unwrap();
+        transform.apply(&batch).await.unwrap();
+        began.elapsed()
+    };
+    apply("loop", "tired").await;
+    let (other, same) = (apply("keep", "other").await, apply("keep", "tired").await);
+    assert!(same > Duration::from_millis(300), "started again after {same:?}");
+    assert!(other < same, "another node waited {other:?}");
 }

@@ -1,4 +1,4 @@
-//! `bench produce|consume|latency`: load against a broker, beside what this machine itself can do.
+//! `bench produce|consume|latency|transform`: load against a broker, beside what this machine itself can do; or against a plugin.
 //!
 //! Without `--bootstrap` the tool starts its own `server` as a child process on a temporary directory, so
 //! that the broker's CPU time and memory are told apart from the client's. Left out: comparing runs.
@@ -11,6 +11,7 @@ mod measured_node;
 mod process;
 mod produce;
 mod report;
+mod transform;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,8 @@ enum Action {
     Consume(Load),
     /// Time from send to receive at a steady rate.
     Latency(latency::Arguments),
+    /// Records through a plugin's transform, alone.
+    Transform(transform::Arguments),
 }
 
 /// What to send, and where.
@@ -78,6 +81,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Action::Produce(load) => produce::run(&load).await,
             Action::Consume(load) => consume::run(&load).await,
             Action::Latency(arguments) => latency::run(&arguments).await,
+            Action::Transform(arguments) => transform::run(&arguments).await,
         }
     })
 }

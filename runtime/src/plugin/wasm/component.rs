@@ -11,6 +11,7 @@ use wasmtime::component::{Component, InstancePre};
 use super::bindings::exports::millstream::connect as exports;
 use super::description::{self, Described};
 use super::instance::State;
+use super::rest::Rests;
 use super::{artifact, engine, host};
 use crate::plugin::{Grant, Grants};
 
@@ -55,6 +56,7 @@ pub struct Loaded {
     pub pre: InstancePre<State>,
     pub exports: Exports,
     pub described: Described,
+    pub rests: Rests,
 }
 
 /// The roles' functions, where the component exports them.
@@ -121,7 +123,7 @@ fn prepare(bytes: &[u8], digest: &str, grants: &Grants) -> Result<Loaded, Compon
     let pre = pre.map_err(|error| ComponentError::Link(format!("{error:#}")))?;
     let exports = exports(&pre, &component).map_err(|error| ComponentError::Link(format!("{error:#}")))?;
     let described = description::of(&pre, &exports, grants)?;
-    Ok(Loaded { pre, exports, described })
+    Ok(Loaded { pre, exports, described, rests: Rests::default() })
 }
 
 fn exports(pre: &InstancePre<State>, component: &Component) -> wasmtime::Result<Exports> {

@@ -28,10 +28,10 @@ pub struct Described {
 /// Asks a new instance.
 pub fn of(pre: &InstancePre<State>, exports: &Exports, grants: &Grants) -> Result<Described, ComponentError> {
     let ask = async {
-        let mut instance = Instance::start(pre, grants, Origin::default()).await?;
+        let mut instance = Instance::start(pre, grants, Origin::default(), None).await?;
         let guest = instance.load(|store, inner| exports.plugin.load(store, inner))?;
         instance.begin();
-        let answer = within(guest.call_describe(&mut instance.store)).await;
+        let answer = within(instance.wall, guest.call_describe(&mut instance.store)).await;
         instance.judge(answer)
     };
     let answer = match aside(ask) {

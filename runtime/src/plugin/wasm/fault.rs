@@ -23,8 +23,8 @@ pub enum Fault {
         "used more than {granted_ms} ms of processor time in one call; allow: {{ cpu: … }} gives it more"
     )]
     Cpu { granted_ms: u128 },
-    #[error("did not return within {waited_s} s")]
-    Wall { waited_s: u64 },
+    #[error("did not return within {waited:?}")]
+    Wall { waited: Duration },
     #[error("dialled {address}, which it is not granted")]
     Denied { address: String },
     #[error("gave a bad answer: {reason}")]

@@ -1,6 +1,7 @@
 //! A store with its limits, and how a call into it is watched.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_sdk::error::ConnectorError;
@@ -13,10 +14,8 @@ use super::bindings::millstream::connect::types::Place;
 use super::engine::{TICK, Ticking};
 use super::fault::Fault;
 use super::host::{self, Fence, Guests};
+use super::rest::Rest;
 use crate::plugin::Grants;
-
-/// Longest that any call may take, waiting included.
-const CALL_WALL: Duration = Duration::from_secs(60);
 
 /// Most entries of one table.
 const TABLE_ELEMENTS_MAX: usize = 1 << 20;
@@ -62,6 +61,13 @@ struct Limits {
     memory_used: usize,
     cpu: Duration,
     ticks: u32,
+}
+
+impl Limits {
+    /// How long the call has run so far.
+    fn ran(&self) -> Duration {
+        TICK * self.ticks
+    }
 }
 
 impl WasiView for State {
@@ -115,10 +121,19 @@ impl ResourceLimiter for Limits {
 pub struct Instance {
     pub store: Store<State>,
     pub inner: wasmtime::component::Instance,
+    /// Longest that a call may take, waiting included.
+    pub wall: Duration,
+    rest: Option<Arc<Rest>>,
 }
 
 impl Instance {
-    pub async fn start(pre: &InstancePre<State>, grants: &Grants, origin: Origin) -> Result<Instance, Fault> {
+    /// `rest` is told when the instance has to be stopped.
+    pub async fn start(
+        pre: &InstancePre<State>,
+        grants: &Grants,
+        origin: Origin,
+        rest: Option<Arc<Rest>>,
+    ) -> Result<Instance, Fault> {
         let failed = |error: &wasmtime::Error| Fault::Start { reason: format!("{error:#}") };
         let guest = Guests::new(grants, origin);
         let state = State {
@@ -134,21 +149,26 @@ impl Instance {
         store.epoch_deadline_callback(|mut store| {
             let limits = &mut store.data_mut().limits;
             limits.ticks += 1;
-            match TICK * limits.ticks > limits.cpu {
+            match limits.ran() > limits.cpu {
                 true => Err(Stopped(Fault::Cpu { granted_ms: limits.cpu.as_millis() }).into()),
                 false => Ok(UpdateDeadline::Yield(1)),
             }
         });
         store.set_epoch_deadline(1);
-        let _ticking = Ticking::start();
-        match within(pre.instantiate_async(&mut store)).await {
-            Ok(inner) => Ok(Instance { store, inner }),
-            Err(Interrupted::Wall) => Err(wall()),
+        let wall = grants.wall;
+        let started = within(wall, pre.instantiate_async(&mut store)).await;
+        let outcome = match started {
+            Ok(inner) => return Ok(Instance { store, inner, wall, rest }),
+            Err(Interrupted::Wall) => Fault::Wall { waited: wall },
             Err(Interrupted::Failed(error)) => match error.downcast_ref::<Stopped>() {
-                Some(Stopped(fault)) => Err(fault.clone()),
-                None => Err(failed(&error)),
+                Some(Stopped(fault)) => fault.clone(),
+                None => failed(&error),
             },
+        };
+        if let Some(rest) = rest {
+            rest.note(store.data().limits.ran());
         }
+        Err(outcome)
     }
 
     /// The functions of one exported interface.
@@ -167,21 +187,25 @@ impl Instance {
 
     /// The fault behind a call that failed.
     pub fn judge<T>(&self, outcome: Result<T, Interrupted>) -> Result<T, Fault> {
-        if let Some(fault) = self.store.data().guest.denied() {
-            return Err(fault);
-        }
-        outcome.map_err(|interrupted| match interrupted {
-            Interrupted::Wall => wall(),
-            Interrupted::Failed(error) => match error.downcast_ref::<Stopped>() {
+        let fault = match (self.store.data().guest.denied(), outcome) {
+            (None, Ok(answer)) => return Ok(answer),
+            (Some(denied), _) => denied,
+            (None, Err(Interrupted::Wall)) => Fault::Wall { waited: self.wall },
+            (None, Err(Interrupted::Failed(error))) => match error.downcast_ref::<Stopped>() {
                 Some(Stopped(fault)) => fault.clone(),
                 None => self.store.data().guest.trap(&error),
             },
-        })
+        };
+        self.stopped();
+        Err(fault)
     }
-}
 
-fn wall() -> Fault {
-    Fault::Wall { waited_s: CALL_WALL.as_secs() }
+    /// It will be dropped for what its last call did or answered.
+    pub fn stopped(&self) {
+        if let Some(rest) = &self.rest {
+            rest.note(self.store.data().limits.ran());
+        }
+    }
 }
 
 /// Why a call did not come back.
@@ -191,9 +215,12 @@ pub enum Interrupted {
 }
 
 /// Runs a call into a component while the ticker ticks, for no longer than any call may take.
-pub async fn within<T>(call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Interrupted> {
+pub async fn within<T>(
+    wall: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, Interrupted> {
     let _ticking = Ticking::start();
-    match tokio::time::timeout(CALL_WALL, call).await {
+    match tokio::time::timeout(wall, call).await {
         Ok(outcome) => outcome.map_err(Interrupted::Failed),
         Err(_) => Err(Interrupted::Wall),
     }
@@ -209,4 +236,31 @@ pub fn aside<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, String>
         let joined = scope.spawn(run).join();
         joined.unwrap_or_else(|_| Err("the component engine panicked; this is a bug".to_owned()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::Module;
+
+    use super::super::engine::engine;
+    use super::*;
+
+    /// `(module (table 0 funcref) (func (export "g") (drop (table.grow 0 (ref.null func) (i32.const 2000000)))))`
+    const GROWS_A_TABLE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x04\x01\x70\0\0\
+        \x07\x05\x01\x01g\0\0\x0a\x0f\x01\x0d\0\xd0\x70\x41\x80\x89\xfa\0\xfc\x0f\0\x1a\x0b";
+
+    #[tokio::test]
+    async fn a_table_that_grows_too_large_is_stopped() {
+        let engine = engine().unwrap();
+        let module = Module::from_binary(engine, GROWS_A_TABLE).unwrap();
+        let limits = Limits { memory_bytes: 0, memory_used: 0, cpu: Duration::from_secs(1), ticks: 0 };
+        let mut store = Store::new(engine, limits);
+        store.limiter(|limits| limits);
+        store.set_epoch_deadline(1_000);
+        let instance = wasmtime::Instance::new_async(&mut store, &module, &[]).await.unwrap();
+        let grow = instance.get_typed_func::<(), ()>(&mut store, "g").unwrap();
+        let error = grow.call_async(&mut store, ()).await.unwrap_err();
+        let Some(Stopped(fault)) = error.downcast_ref::<Stopped>() else { panic!("{error:?}") };
+        assert_eq!(fault.to_string(), "wanted a table of 2000000 entries, the most is 1048576");
+    }
 }

@@ -16,6 +16,8 @@ mod description;
 
 mod schema;
 
+mod rest;
+
 mod instance;
 
 mod host;

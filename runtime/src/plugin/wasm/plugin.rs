@@ -14,6 +14,7 @@ use super::bindings::exports::millstream::connect::plugin;
 use super::component::Loaded;
 use super::fault::Fault;
 use super::instance::{Instance, Origin, aside, within};
+use super::rest::Rest;
 use super::sink::ComponentSink;
 use super::source::ComponentSource;
 use super::transform::ComponentTransform;
@@ -32,11 +33,22 @@ pub struct Maker {
     /// JSON, with the defaults filled in.
     pub config: String,
     pub origin: Origin,
+    /// `None` where somebody waits for the answer.
+    pub rest: Option<Arc<Rest>>,
 }
 
 impl Maker {
+    /// A new instance, once what an earlier one did has been rested from.
     pub async fn instance(&self) -> Result<Instance, Fault> {
-        Instance::start(&self.loaded.pre, &self.grants, self.origin.clone()).await
+        if let Some(rest) = &self.rest {
+            rest.wait().await;
+        }
+        Instance::start(&self.loaded.pre, &self.grants, self.origin.clone(), self.rest.clone()).await
+    }
+
+    /// The same, for a question that is asked at once.
+    pub fn at_once(&self) -> Maker {
+        Maker { rest: None, ..self.clone() }
     }
 }
 
@@ -61,13 +73,14 @@ impl ComponentPlugin {
             loaded: Arc::clone(&self.loaded),
             grants: self.grants.clone(),
             config: filled.to_string(),
+            rest: Some(self.loaded.rests.of(&pipeline, &node)),
             origin: Origin { plugin: description.name, pipeline, node },
         })
     }
 
     /// What the component itself says of a configuration that agrees with its schema.
     fn ask(&self, role: Role, config: &Value) -> Result<Vec<Diagnostic>, Fault> {
-        let maker = self.maker(role, config, &Surroundings::default()).map_err(Fault::answer)?;
+        let maker = self.maker(role, config, &Surroundings::default()).map_err(Fault::answer)?.at_once();
         let role = match role {
             Role::Source => plugin::Role::Source,
             Role::Sink => plugin::Role::Sink,
@@ -77,7 +90,8 @@ impl ComponentPlugin {
             let mut instance = maker.instance().await?;
             let guest = instance.load(|store, inner| maker.loaded.exports.plugin.load(store, inner))?;
             instance.begin();
-            let answer = within(guest.call_validate(&mut instance.store, role, &maker.config)).await;
+            let answer =
+                within(instance.wall, guest.call_validate(&mut instance.store, role, &maker.config)).await;
             instance.judge(answer)
         };
         let found = aside(ask).map_err(|reason| Fault::Start { reason })??;

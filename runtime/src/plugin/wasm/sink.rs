@@ -43,11 +43,12 @@ impl ComponentSink {
         instance.begin();
         let role = guest.sink();
         let place = self.maker.origin.place();
-        let made = within(role.call_configure(&mut instance.store, &self.maker.config, place)).await;
+        let made =
+            within(instance.wall, role.call_configure(&mut instance.store, &self.maker.config, place)).await;
         let sink = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
         instance.begin();
         let lowered: Vec<_> = partitions.iter().map(lower_partition).collect();
-        let answer = within(role.call_open(&mut instance.store, sink, &lowered)).await;
+        let answer = within(instance.wall, role.call_open(&mut instance.store, sink, &lowered)).await;
         let held = instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         let held = lift_positions(held, partitions)?;
         self.live = Some(Live { instance, guest, sink });
@@ -67,7 +68,9 @@ impl ComponentSink {
                 records: convert::lower(&piece),
             };
             let role = live.guest.sink();
-            let answer = within(role.call_write(&mut live.instance.store, live.sink, lowered)).await;
+            let answer =
+                within(live.instance.wall, role.call_write(&mut live.instance.store, live.sink, lowered))
+                    .await;
             let answer =
                 live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
             let rejected = convert::lift_rejections(answer.rejected, to - from)?;
@@ -91,7 +94,8 @@ impl ComponentSink {
             })
             .collect();
         let role = live.guest.sink();
-        let answer = within(role.call_commit(&mut live.instance.store, live.sink, &lowered)).await;
+        let answer =
+            within(live.instance.wall, role.call_commit(&mut live.instance.store, live.sink, &lowered)).await;
         live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         self.live = Some(live);
         Ok(())
@@ -101,7 +105,7 @@ impl ComponentSink {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         live.instance.begin();
         let role = live.guest.sink();
-        let answer = within(role.call_close(&mut live.instance.store, live.sink)).await;
+        let answer = within(live.instance.wall, role.call_close(&mut live.instance.store, live.sink)).await;
         live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))
     }
 }

@@ -49,7 +49,8 @@ impl Live {
         instance.begin();
         let role = guest.source();
         let place = maker.origin.place();
-        let made = within(role.call_configure(&mut instance.store, &maker.config, place)).await;
+        let made =
+            within(instance.wall, role.call_configure(&mut instance.store, &maker.config, place)).await;
         let source = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(Live { instance, guest, source })
     }
@@ -57,7 +58,8 @@ impl Live {
     async fn splits(&mut self) -> Result<Vec<Split>, Failed> {
         self.instance.begin();
         let role = self.guest.source();
-        let answer = within(role.call_splits(&mut self.instance.store, self.source)).await;
+        let answer =
+            within(self.instance.wall, role.call_splits(&mut self.instance.store, self.source)).await;
         let found = self.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         if found.len() > SPLITS_MAX {
             return Err(Fault::answer(format!("{} splits, the most is {SPLITS_MAX}", found.len())).into());
@@ -80,11 +82,13 @@ impl Live {
 impl ComponentSource {
     /// Configures an instance, which knows whether the source ends.
     pub fn new(maker: Maker) -> Result<ComponentSource, ConnectorError> {
+        let at_once = maker.at_once();
         let configure = async {
-            let mut live = Live::start(&maker).await?;
+            let mut live = Live::start(&at_once).await?;
             live.instance.begin();
             let role = live.guest.source();
-            let answer = within(role.call_is_bounded(&mut live.instance.store, live.source)).await;
+            let answer =
+                within(live.instance.wall, role.call_is_bounded(&mut live.instance.store, live.source)).await;
             Ok(live.instance.judge(answer)?)
         };
         let failed = |failed: Failed| failed.into_error(&maker.origin, "configuring");
@@ -165,7 +169,9 @@ impl ComponentReader {
         instance.begin();
         let role = guest.source();
         let split = source::SplitParam { id: &self.split.id, label: &self.split.label };
-        let answer = within(role.call_open(&mut instance.store, source, split, position.as_deref())).await;
+        let answer =
+            within(instance.wall, role.call_open(&mut instance.store, source, split, position.as_deref()))
+                .await;
         let reader = instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(OpenSplit { instance, guest, reader })
     }
@@ -189,7 +195,8 @@ impl ComponentReader {
             max_bytes: bounded(limits.max_bytes),
             wait_ms: u32::try_from(limits.wait.as_millis()).unwrap_or(u32::MAX),
         };
-        let answer = within(role.call_poll(&mut live.instance.store, live.reader, asked)).await;
+        let answer =
+            within(live.instance.wall, role.call_poll(&mut live.instance.store, live.reader, asked)).await;
         let answer = live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         let guest = &mut live.instance.store.data_mut().guest;
         let bad = guest.letters.take().unwrap_or_default();
@@ -221,7 +228,9 @@ impl ComponentReader {
         let mut live = self.live().await?;
         live.instance.begin();
         let role = live.guest.reader();
-        let answer = within(role.call_committed(&mut live.instance.store, live.reader, &position)).await;
+        let answer =
+            within(live.instance.wall, role.call_committed(&mut live.instance.store, live.reader, &position))
+                .await;
         live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
         self.live = Some(live);
         Ok(())
@@ -232,7 +241,7 @@ impl ComponentReader {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         live.instance.begin();
         let role = live.guest.reader();
-        let answer = within(role.call_close(&mut live.instance.store, live.reader)).await;
+        let answer = within(live.instance.wall, role.call_close(&mut live.instance.store, live.reader)).await;
         live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))
     }
 }

@@ -41,9 +41,11 @@ impl ComponentTransform {
         live.instance.begin();
         let parameter = convert::lower(batch);
         let guest = live.guest.transform();
-        let answer = within(guest.call_apply(&mut live.instance.store, live.resource, parameter)).await;
+        let answer =
+            within(live.instance.wall, guest.call_apply(&mut live.instance.store, live.resource, parameter))
+                .await;
         let answer = live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
-        let transformed = lift(answer, batch.len())?;
+        let transformed = lift(answer, batch.len()).inspect_err(|_| live.instance.stopped())?;
         self.live = Some(live);
         Ok(transformed)
     }
@@ -59,7 +61,8 @@ impl Live {
         instance.begin();
         let place = maker.origin.place();
         let roles = guest.transform();
-        let made = within(roles.call_configure(&mut instance.store, &maker.config, place)).await;
+        let made =
+            within(instance.wall, roles.call_configure(&mut instance.store, &maker.config, place)).await;
         let resource = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(Live { instance, guest, resource })
     }

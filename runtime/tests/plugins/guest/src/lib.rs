@@ -37,6 +37,10 @@ impl Transform for Misbehaving {
             "loop" => loop {
                 std::hint::black_box(records.len());
             },
+            "sleep" => {
+                millstream_guest::host::sleep_ms(u32::MAX);
+                Ok(Transformed::keep(records, |_| true))
+            }
             "panic" => panic!("as asked"),
             "eat" => {
                 let mut hoard = Vec::new();
