@@ -21,7 +21,7 @@ release: ## the binary, optimised
 run: build ## the earthquakes example: file -> topic -> SQL -> files
 	$(TARGET)/debug/millstream run examples/earthquakes/pipeline.yaml --until-done
 
-test: fmt clippy rust-test compat-clients plugin-examples ## everything, installing what it needs
+test: fmt clippy rust-test compat-clients snapshot-kills-few plugin-examples ## everything, installing what it needs
 
 fmt:
 	cargo fmt --all --check
@@ -49,6 +49,9 @@ tools: ## the Python, Go and Node clients and kcat that the compatibility tests 
 compat-clients: test-binary tools ## stock clients: Python, C, Go and Node
 	broker/tests/compat/run $(CACHE) $(TARGET)/debug/millstream
 
+snapshot-kills-few: test-binary tools servers
+	ROWS=100000 $(CACHE)/python/bin/python runtime/tests/kafka/connect/snapshot-kills $(TARGET)/debug/millstream
+
 compat: test-binary tools ## Kafka's own Java tools, clients, Streams and Connect; long copies with everything killed
 	broker/tests/compat/java/install $(CACHE)
 	broker/tests/compat/java/run $(CACHE) $(TARGET)/debug/millstream
@@ -70,6 +73,16 @@ kills: release ## the orders example killed every second for two minutes, on its
 bench: release ## produce and consume, beside this machine's own limits
 	$(TARGET)/release/millstream bench produce
 	$(TARGET)/release/millstream bench consume
+
+bench-connect: release tools servers ## our connectors beside Debezium, pg_recvlogical and Kafka's file connectors
+	$(CACHE)/python/bin/python runtime/tests/kafka/connect/bench $(CACHE) $(TARGET)/release/millstream
+
+bench-plugins: release ## a Rust component per core, and what one that misbehaves costs the pipelines beside it
+	runtime/tests/plugins/bench $(TARGET)/release/millstream "$${MILLSTREAM_GUESTS:-$(CACHE)/guests}"
+	runtime/tests/plugins/throughput $(TARGET)/release/millstream "$${MILLSTREAM_GUESTS:-$(CACHE)/guests}"
+
+snapshot-kills: release tools servers ## a table of 5 million rows into a topic, the node killed twice meanwhile
+	$(CACHE)/python/bin/python runtime/tests/kafka/connect/snapshot-kills $(TARGET)/release/millstream
 
 clean:
 	cargo clean
