@@ -28,6 +28,13 @@ const IDLE_POSITION_EVERY: Duration = Duration::from_secs(10);
 /// How long a wait for events may take before the chunks under way are looked at.
 const CHUNK_LOOK: Duration = Duration::from_millis(50);
 
+/// How long a few records wait for others before they are given out. A server sends each change alone: woken for each, we would do
+/// little else, and so would the server.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
+
+/// More than these bytes wait for no others.
+const FEW_BYTES: usize = 32 << 10;
+
 /// Between two warnings of a server that keeps much of its log for us.
 const LAG_WARNING_EVERY: Duration = Duration::from_secs(60);
 
@@ -63,9 +70,9 @@ pub(super) struct Reader {
 }
 
 /// A table that the stream has spoken of; `None` for one that is not captured.
-type Captured = Option<Known>;
+type Captured = Option<Arc<Known>>;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Known {
     relation: Relation,
     table: Arc<Table>,
@@ -106,6 +113,7 @@ impl Reader {
 
     async fn gather(&mut self, limits: PollLimits) -> Result<(), ConnectorError> {
         let deadline = tokio::time::Instant::now() + limits.wait;
+        let mut has_waited = false;
         while !self.is_full(limits) {
             self.snapshots.start();
             let event = match self.held.take() {
@@ -115,7 +123,14 @@ impl Reader {
                     // One look at the socket: what has arrived belongs to this batch.
                     None => match self.stream.next().now_or_never().transpose()? {
                         Some(event) => event,
-                        None => return Ok(()),
+                        None if has_waited || self.building.is_empty() => return Ok(()),
+                        None if self.building.byte_len() >= FEW_BYTES => return Ok(()),
+                        None => {
+                            has_waited = true;
+                            let until = tokio::time::Instant::now() + COMPANY_WAIT;
+                            tokio::time::sleep_until(until.min(deadline)).await;
+                            continue;
+                        }
                     },
                 },
                 None => match self.wait(deadline).await? {
@@ -238,7 +253,7 @@ impl Reader {
     }
 
     /// What a change means for each row, or table, that is captured.
-    fn pieces(&self, change: Change) -> Vec<(Known, Piece)> {
+    fn pieces(&self, change: Change) -> Vec<(Arc<Known>, Piece)> {
         let known = |relation: u32| self.tables.get(&relation).cloned().flatten();
         let (relation, pieces) = match change {
             Change::Insert { relation, new } => (relation, vec![Piece::insert(new)]),
@@ -254,14 +269,14 @@ impl Reader {
             Change::Relation(_) | Change::Other => return Vec::new(),
         };
         let Some(known) = known(relation) else { return Vec::new() };
-        pieces.into_iter().map(|piece| (known.clone(), piece)).collect()
+        pieces.into_iter().map(|piece| (Arc::clone(&known), piece)).collect()
     }
 
-    async fn standings(&self, pieces: &[(Known, Piece)]) -> Result<Vec<Standing>, ConnectorError> {
+    async fn standings(&self, pieces: &[(Arc<Known>, Piece)]) -> Result<Vec<Standing>, ConnectorError> {
         let mut standings = Vec::with_capacity(pieces.len());
         for (known, piece) in pieces {
             let name = known.table.full_name();
-            let after = match self.progress.tables.get(&name) {
+            let after = match self.progress.tables.get(name) {
                 Some(TableProgress::After(after)) if piece.op != Some(Op::Truncate) => after.as_deref(),
                 _ => {
                     standings.push(Standing::Covered);
@@ -273,7 +288,7 @@ impl Reader {
                 continue;
             };
             let key = known.table.key_texts(piece.row());
-            let key = RowKey { sql: &self.sql, table: &name, info, key: &key };
+            let key = RowKey { sql: &self.sql, table: name, info, key: &key };
             standings.push(self.snapshots.standing(&key, after).await?);
         }
         Ok(standings)
@@ -281,15 +296,15 @@ impl Reader {
 
     fn apply(
         &mut self,
-        known: Known,
+        known: Arc<Known>,
         piece: Piece,
         standing: Standing,
         of: Transaction,
     ) -> Result<(), ConnectorError> {
         let Some(op) = piece.op else { return Ok(()) };
-        let table = known.table;
+        let table = &known.table;
         if op == Op::Truncate {
-            self.snapshots.truncated(&table.full_name(), of.xid);
+            self.snapshots.truncated(table.full_name(), of.xid);
             match self.setup.options.truncate {
                 Truncate::Emit => {}
                 Truncate::Skip => {
@@ -307,9 +322,10 @@ impl Reader {
         match standing {
             Standing::Ahead => Ok(()),
             Standing::InChunk => {
-                let name = table.full_name();
-                let change = Deferred { xid: of.xid, commit: of.commit, time_ms: of.time_ms, table, piece };
-                self.snapshots.defer(&name, change)
+                let of_table = Arc::clone(table);
+                let change =
+                    Deferred { xid: of.xid, commit: of.commit, time_ms: of.time_ms, table: of_table, piece };
+                self.snapshots.defer(table.full_name(), change)
             }
             Standing::Covered => {
                 let at = context(&self.setup, of.commit, Some(of.xid), of.time_ms);
@@ -326,7 +342,7 @@ impl Reader {
             self.tables.insert(relation.id, None);
             return Ok(());
         }
-        let known = self.tables.get(&relation.id).and_then(Option::as_ref);
+        let known = self.tables.get(&relation.id).and_then(Option::as_deref);
         if known.is_some_and(|known| known.relation == relation) {
             return Ok(());
         }
@@ -336,7 +352,8 @@ impl Reader {
         let info = catalog::table(&self.sql, &relation.schema, &relation.name).await?;
         let key = info.as_ref().map(|info| info.primary_key.clone()).unwrap_or_default();
         let table = Arc::new(Table::of_relation(&relation, &key, &self.types));
-        self.tables.insert(relation.id, Some(Known { relation, table, info: info.map(Arc::new) }));
+        let known = Known { relation, table, info: info.map(Arc::new) };
+        self.tables.insert(known.relation.id, Some(Arc::new(known)));
         Ok(())
     }
 
@@ -353,7 +370,7 @@ impl Reader {
             }
         }
         self.has_moved = true;
-        let name = chunk.table.full_name();
+        let name = chunk.table.full_name().to_owned();
         let progress = match chunk.bound {
             None => TableProgress::Done,
             Some(bound) => {

@@ -61,6 +61,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Table {
     pub schema: String,
     pub name: String,
+    full_name: String,
     columns: Vec<Column>,
     key: Vec<usize>,
 }
@@ -88,7 +89,7 @@ impl Table {
             marked.map(|(place, _)| place).collect()
         };
         let key = key.unwrap_or_else(identity);
-        Table { schema: relation.schema.clone(), name: relation.name.clone(), columns, key }
+        Table::new(&relation.schema, &relation.name, columns, key)
     }
 
     /// As a read of the table sees it.
@@ -100,11 +101,21 @@ impl Table {
             .collect();
         let place = |name: &String| columns.iter().position(|column| column.name == *name);
         let key = info.primary_key.iter().filter_map(place).collect();
-        Table { schema: info.schema.clone(), name: info.name.clone(), columns, key }
+        Table::new(&info.schema, &info.name, columns, key)
     }
 
-    pub fn full_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
+    fn new(schema: &str, name: &str, columns: Vec<Column>, key: Vec<usize>) -> Table {
+        Table {
+            full_name: format!("{schema}.{name}"),
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            columns,
+            key,
+        }
+    }
+
+    pub fn full_name(&self) -> &str {
+        &self.full_name
     }
 
     /// The key's texts: equal for equal keys, whichever session wrote them.
@@ -130,7 +141,7 @@ impl Table {
         let value = match (at.envelope, op) {
             (Envelope::Plain, Op::Delete | Op::Truncate) => None,
             (Envelope::Plain, _) => {
-                let mut value = Vec::new();
+                let mut value = Vec::with_capacity(self.object_bytes(row));
                 self.object(row, &mut value);
                 Some(value)
             }
@@ -207,6 +218,12 @@ impl Table {
             self.member(place, row, out);
         }
         out.push(b'}');
+    }
+
+    /// About how long the object is: longer only where texts are escaped.
+    fn object_bytes(&self, row: &[Cell]) -> usize {
+        let cells = row.iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 4 });
+        cells.sum::<usize>() + self.columns.iter().map(|column| column.member.len() + 3).sum::<usize>() + 2
     }
 
     fn member(&self, place: usize, row: &[Cell], out: &mut Vec<u8>) {

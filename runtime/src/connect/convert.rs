@@ -102,7 +102,8 @@ impl Outlet {
             Target::Topic(topic) => Some(self.producer.writer(topic).await?),
             Target::Template(_) => None,
         };
-        let may_route = !batch.headers().is_empty();
+        let may_route = routes(batch);
+        let mut headers = Vec::new();
         let declared = writer.clone();
         for (index, row) in batch.rows().enumerate() {
             let ready = self.ready(index, row, &computed);
@@ -143,8 +144,8 @@ impl Outlet {
                     }
                 },
             };
-            let headers: Vec<_> =
-                row.headers.filter(|(name, _)| !matches!(*name, TOPIC_HEADER | PARTITION_HEADER)).collect();
+            headers.clear();
+            headers.extend(row.headers.filter(|(name, _)| !matches!(*name, TOPIC_HEADER | PARTITION_HEADER)));
             let record = NewRecord { key: key.as_deref(), value: row.value, headers: &headers, timestamp_ms };
             produced.records += 1;
             produced.bytes += (record.key.map_or(0, <[u8]>::len) + row.value.map_or(0, <[u8]>::len)) as u64;
@@ -289,6 +290,17 @@ fn legal_topic(topic: &str) -> Result<String, String> {
         true => Ok(topic.to_owned()),
         false => Err(format!("to: `{topic}` is no topic name")),
     }
+}
+
+/// Whether any record of the batch may choose its topic or partition.
+fn routes(batch: &Batch) -> bool {
+    let (names, _, _) = batch.headers().parts();
+    let chooses = |entry| {
+        names
+            .get(entry)
+            .is_some_and(|name| name == TOPIC_HEADER.as_bytes() || name == PARTITION_HEADER.as_bytes())
+    };
+    (0..names.len()).any(chooses)
 }
 
 fn chosen_partition(text: &[u8], count: usize) -> Result<i32, String> {
