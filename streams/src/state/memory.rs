@@ -9,15 +9,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct MemoryBudget {
     limit: usize,
     used: AtomicUsize,
+    /// Tables.
+    members: AtomicUsize,
 }
 
 impl MemoryBudget {
     pub fn new(limit: usize) -> Arc<MemoryBudget> {
-        Arc::new(MemoryBudget { limit, used: AtomicUsize::new(0) })
+        Arc::new(MemoryBudget { limit, used: AtomicUsize::new(0), members: AtomicUsize::new(0) })
     }
 
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// What a table keeps whatever others use: half of an equal part. A small table that is whole in memory never asks the
+    /// disk.
+    fn floor(&self) -> usize {
+        self.limit / 2 / self.members.load(Ordering::Relaxed).max(1)
     }
 
     /// So much more than the limit is used that a commit should not wait for its time.
@@ -37,6 +45,7 @@ impl Share {
     pub fn join(&mut self, budget: &Arc<MemoryBudget>) {
         self.leave();
         budget.used.fetch_add(self.bytes, Ordering::Relaxed);
+        budget.members.fetch_add(1, Ordering::Relaxed);
         self.budget = Some(budget.clone());
     }
 
@@ -57,7 +66,7 @@ impl Share {
         }
     }
 
-    /// Bytes to let go for the whole to come back to nine tenths of the limit: every table its part.
+    /// Bytes to let go for the whole to come back to nine tenths of the limit: every table its part, but small ones nothing.
     pub fn over(&self) -> usize {
         let Some(budget) = &self.budget else { return 0 };
         let used = budget.used();
@@ -65,7 +74,7 @@ impl Share {
             return 0;
         }
         let kept = (self.bytes as u128 * (budget.limit / 10 * 9) as u128 / used as u128) as usize;
-        self.bytes - kept.min(self.bytes)
+        self.bytes - kept.max(budget.floor()).min(self.bytes)
     }
 
     /// No more rows should be read back before they are asked for.
@@ -76,6 +85,7 @@ impl Share {
     fn leave(&mut self) {
         if let Some(budget) = self.budget.take() {
             budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+            budget.members.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

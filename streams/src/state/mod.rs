@@ -11,7 +11,7 @@ pub(crate) use column::Encoded;
 pub(crate) mod key;
 pub(crate) mod memory;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 pub(crate) mod row;
 pub(crate) mod store;
 pub(crate) mod table;

@@ -14,6 +14,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use fjall::config::{HashRatioPolicy, PartitioningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::Change;
@@ -29,10 +30,19 @@ pub(crate) use mark::{Changelog, Mark, Verdict};
 const MARK_KEY: [u8; 3] = [255, 255, 0];
 
 /// Of the memory setting: rows in memory (percent), and what the database may use for blocks and for what it has not
-/// written yet. Changes that wait to be written take the rest.
-const ROWS_PERCENT: u64 = 55;
-const CACHE_PERCENT: u64 = 10;
+/// written yet. Changes that wait to be written take the rest. A row costs twice as much as in a block, and saves the look.
+const ROWS_PERCENT: u64 = 45;
+const CACHE_PERCENT: u64 = 25;
 const MEMTABLE_PERCENT: u64 = 5;
+
+/// How much of a block is a hash index over its keys: most looks are for one key.
+const HASH_RATIO: f32 = 0.75;
+
+/// One writes what is in memory while the other merges files: with one alone, rows wait for the longest merge.
+const DATABASE_THREADS: usize = 2;
+
+/// The least there may be: a start reads it.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 const MEMTABLE_BYTES_MIN: u64 = 1 << 20;
 const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
@@ -129,8 +139,10 @@ impl StateDatabase {
     /// written, and what an older task has not begun to write by now never is.
     pub(crate) fn query(&self, name: &str) -> Result<QueryStore, StoreError> {
         let inner = &self.inner;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(inner.memtable_bytes);
-        let keyspace = inner.database.keyspace(name, options).map_err(|error| self.failed("open", &error))?;
+        let keyspace = inner
+            .database
+            .keyspace(name, || options(inner.memtable_bytes))
+            .map_err(|error| self.failed("open", &error))?;
         let writer = {
             let mut writers = inner.writers.lock().unwrap_or_else(PoisonError::into_inner);
             writers.entry(name.to_owned()).or_default().clone()
@@ -171,9 +183,26 @@ impl StateDatabase {
 }
 
 fn open_database(directory: &Path, cache_bytes: u64) -> Result<Database, fjall::Error> {
-    let open = || Database::builder(directory).cache_size(cache_bytes).worker_threads(1).open();
+    let open = || {
+        Database::builder(directory)
+            .cache_size(cache_bytes)
+            .worker_threads(DATABASE_THREADS)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .open()
+    };
     // Some damage makes the library panic where it reads its journal.
     catch_unwind(open).unwrap_or(Err(fjall::Error::Unrecoverable))
+}
+
+/// Filters and indexes behind the first level are cut into blocks like data: whole, they are larger than what the cache
+/// takes, and every look reads and checks all of one.
+fn options(memtable_bytes: u64) -> KeyspaceCreateOptions {
+    let behind_first = || PartitioningPolicy::new([false, true]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(memtable_bytes)
+        .filter_block_partitioning_policy(behind_first())
+        .index_block_partitioning_policy(behind_first())
+        .data_block_hash_ratio_policy(HashRatioPolicy::all(HASH_RATIO))
 }
 
 /// Whether what is in the directory can never be opened; otherwise somebody has to make room, or give access.

@@ -36,7 +36,6 @@ struct Arrived {
 #[derive(Default)]
 struct Candidates {
     arrived: Vec<u32>,
-    keys: Vec<Vec<u8>>,
     rows: Vec<Vec<u8>>,
     weights: Vec<i32>,
 }
@@ -57,24 +56,23 @@ impl ChangesJoin {
         candidates: &mut Candidates,
         out: &mut Output,
     ) -> Result<(), QueryError> {
-        let join_key = [&arrived.keys.header(row)[..], arrived.keys.bare(row)].concat();
+        let join_key = arrived.keys.whole(row);
         let mut after: Option<Vec<u8>> = None;
         loop {
             let mut stopped_at = None;
-            self.rows[1 - input].find(&join_key, after.as_deref(), &mut |key, stored, counts| {
+            self.rows[1 - input].find(&join_key, after.as_deref(), &mut |stored, counts| {
                 candidates.arrived.push(row as u32);
-                candidates.keys.push(key.to_vec());
                 candidates.rows.push(stored.to_vec());
                 candidates.weights.push(counts.weight);
                 if candidates.arrived.len() < CANDIDATES_MAX {
                     return ControlFlow::Continue(());
                 }
-                stopped_at = Some(key.to_vec());
+                stopped_at = Some(stored.to_vec());
                 ControlFlow::Break(())
             })?;
-            let Some(key) = stopped_at else { return Ok(()) };
+            let Some(last) = stopped_at else { return Ok(()) };
             self.give(input, arrived, candidates, out)?;
-            after = Some(key);
+            after = Some(last);
         }
     }
 
@@ -86,7 +84,7 @@ impl ChangesJoin {
         candidates: &mut Candidates,
         out: &mut Output,
     ) -> Result<(), QueryError> {
-        let Candidates { arrived: places, keys, rows, weights } = std::mem::take(candidates);
+        let Candidates { arrived: places, rows, weights } = std::mem::take(candidates);
         if places.is_empty() {
             return Ok(());
         }
@@ -96,8 +94,8 @@ impl ChangesJoin {
         let shape = Shape { plan: &self.plan, input };
         let verdicts = shape.verdicts(&arrived.rows.batch, &stored, &places)?;
         let mut pairs = Pairs::default();
-        for (candidate, (place, (key, weight))) in
-            places.into_iter().zip(keys.iter().zip(weights)).enumerate()
+        for (candidate, (place, (row, weight))) in
+            places.into_iter().zip(rows.iter().zip(weights)).enumerate()
         {
             if verdicts.as_ref().is_some_and(|verdicts| !verdicts.value(candidate)) {
                 continue;
@@ -109,9 +107,11 @@ impl ChangesJoin {
                 *matches = matches.saturating_add(weight);
             }
             if kind.tracks(other) {
-                let known = self.rows[other].get(key)?;
-                let counts = Counts { matches: known.matches.saturating_add(change), ..known };
-                self.rows[other].put(key, counts)?;
+                let key = arrived.keys.whole(place as usize);
+                let (known, counts) = self.rows[other].update(&key, row, |known| Counts {
+                    matches: known.matches.saturating_add(change),
+                    ..known
+                })?;
                 let alone = self.alone(other, counts) - self.alone(other, known);
                 pairs.push_weighted(None, stored_place, alone);
             }
@@ -145,11 +145,11 @@ impl ChangesJoin {
             if arrived.keys.is_null(row) {
                 continue;
             }
-            let header = arrived.keys.header(row);
-            let key = [&header[..], arrived.keys.bare(row), arrived.encoded.get(row)].concat();
-            let known = self.rows[input].get(&key)?;
-            let counts = Counts { weight: known.weight.saturating_add(change), matches };
-            self.rows[input].put(&key, counts)?;
+            let key = arrived.keys.whole(row);
+            self.rows[input].update(&key, arrived.encoded.get(row), |known| Counts {
+                weight: known.weight.saturating_add(change),
+                matches,
+            })?;
         }
         let shape = Shape { plan: &self.plan, input };
         shape.give_changes(&arrived.rows.batch, &nothing(&self.plan, 1 - input), &pairs, out)

@@ -46,10 +46,11 @@ impl LookupJoin {
         let keys = side.keys(&rows.batch)?;
         let encoded = side.rows.encode(&rows.batch)?;
         for row in (0..rows.len()).filter(|row| !keys.is_null(*row)) {
-            let key = [&keys.header(row)[..], keys.bare(row), encoded.get(row)].concat();
-            let known = self.rows.get(&key)?;
-            let weight = known.weight.saturating_add(if rows.kind(row).adds() { 1 } else { -1 });
-            self.rows.put(&key, Counts { weight, matches: 0 })?;
+            let change = if rows.kind(row).adds() { 1 } else { -1 };
+            self.rows.update(&keys.whole(row), encoded.get(row), |known| Counts {
+                weight: known.weight.saturating_add(change),
+                matches: 0,
+            })?;
         }
         Ok(())
     }
@@ -61,8 +62,7 @@ impl LookupJoin {
         let mut first = 0;
         for row in 0..rows.len() {
             if !keys.is_null(row) {
-                let join_key = [&keys.header(row)[..], keys.bare(row)].concat();
-                self.rows.find(&join_key, None, &mut |_, stored, counts| {
+                self.rows.find(&keys.whole(row), None, &mut |stored, counts| {
                     candidates.arrived.push(row as u32);
                     candidates.weights.push(counts.weight);
                     candidates.rows.push(stored.to_vec());

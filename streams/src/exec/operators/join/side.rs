@@ -71,6 +71,11 @@ impl Keys {
         self.bare.get(row)
     }
 
+    /// What keys of state of the row begin with, if they begin with its join key.
+    pub fn whole(&self, row: usize) -> Vec<u8> {
+        [&self.header(row)[..], self.bare(row)].concat()
+    }
+
     /// What a key of state in the row's virtual node begins with.
     pub fn header(&self, row: usize) -> [u8; 2] {
         state_prefix(self.nodes.get(row).copied().unwrap_or(0))
