@@ -4,6 +4,7 @@
 //! Nothing of a task outlives it but what was committed: a task that fails is dropped whole, and its successor starts
 //! from the last commit.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,6 +35,10 @@ pub(crate) const PARALLELISM_MAX: usize = 128;
 
 /// Records that several workers take in one round; a piece may bring it beyond.
 const ROUND_RECORDS_MAX: i64 = 65_536;
+
+/// Records of a partition in one round; the batch that reaches it goes along whole. What one round gives and changes is
+/// in memory beside the state.
+const PIECE_RECORDS: i64 = 16_384;
 
 /// Rows that one transaction may carry before it is committed early.
 pub(crate) const TRANSACTION_ROWS_MAX: u64 = 1_000_000;
@@ -88,6 +93,8 @@ pub(crate) struct Task<'a> {
     looked_up: Vec<NodeId>,
     /// Inputs that wait for them.
     held: Vec<usize>,
+    /// What was polled and is for later rounds; of one partition in order.
+    polled: VecDeque<Piece>,
     /// How many of the outputs are results.
     results: usize,
 }
@@ -171,6 +178,7 @@ impl<'a> Task<'a> {
             finished: 0,
             looked_up: plan.graph.looked_up(),
             held: Vec::new(),
+            polled: VecDeque::new(),
             results: plan.output_topics().len() - plan.side_topics().len(),
         };
         task.report();
@@ -188,7 +196,7 @@ impl<'a> Task<'a> {
             self.link.hold(&held);
             self.held = held;
         }
-        if let Some(piece) = self.link.poll(wait).await? {
+        if let Some(piece) = self.poll(wait).await? {
             let pieces = self.gather(piece).await?;
             self.process(pieces).await?;
         }
@@ -211,12 +219,26 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
+    /// The next records of a partition that need not wait, not too many.
+    async fn poll(&mut self, wait: Duration) -> Result<Option<Piece>, QueryError> {
+        let known = self.polled.iter().position(|piece| !self.held.contains(&piece.input));
+        let found = match known.and_then(|place| self.polled.remove(place)) {
+            Some(piece) => Some(piece),
+            None => self.link.poll(wait).await?,
+        };
+        let Some((piece, rest)) = found.map(|piece| piece.split(PIECE_RECORDS)) else { return Ok(None) };
+        if let Some(rest) = rest {
+            self.polled.push_front(rest);
+        }
+        Ok(Some(piece))
+    }
+
     /// What else is there already, so that every worker has something to do.
     async fn gather(&mut self, first: Piece) -> Result<Vec<Piece>, QueryError> {
         let mut records = first.next_offset - first.start_offset;
         let mut pieces = vec![first];
         while self.config.parallelism > 1 && records < ROUND_RECORDS_MAX {
-            let Some(piece) = self.link.poll(Duration::ZERO).await? else { break };
+            let Some(piece) = self.poll(Duration::ZERO).await? else { break };
             records += piece.next_offset - piece.start_offset;
             pieces.push(piece);
         }

@@ -39,14 +39,26 @@ impl MemoryBudget {
 pub(crate) struct Share {
     bytes: usize,
     budget: Option<Arc<MemoryBudget>>,
+    /// Counted among those that share the memory; otherwise what it uses is taken from them.
+    is_member: bool,
 }
 
 impl Share {
     pub fn join(&mut self, budget: &Arc<MemoryBudget>) {
+        self.charge(budget);
+        budget.members.fetch_add(1, Ordering::Relaxed);
+        self.is_member = true;
+    }
+
+    /// For what cannot be let go, only waited for.
+    pub fn charge(&mut self, budget: &Arc<MemoryBudget>) {
         self.leave();
         budget.used.fetch_add(self.bytes, Ordering::Relaxed);
-        budget.members.fetch_add(1, Ordering::Relaxed);
         self.budget = Some(budget.clone());
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     #[inline]
@@ -85,7 +97,9 @@ impl Share {
     fn leave(&mut self) {
         if let Some(budget) = self.budget.take() {
             budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
-            budget.members.fetch_sub(1, Ordering::Relaxed);
+            if std::mem::take(&mut self.is_member) {
+                budget.members.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The committed state of a query on this machine's disk: a copy of its changelog up to an offset.
 //!
 //! What a commit changed is handed over when its transaction is through, never before, so the copy is never ahead of the
-//! changelog. It waits in memory, where many changes of one key become one, and goes to disk together with the offset it
-//! reaches, in one batch: a copy on disk always is the changelog up to its offset, whenever the process ended. A start
-//! reads only what the changelog has behind that offset.
+//! changelog. It waits in memory, where many changes of one key become one, and goes to disk in the order of its keys, the
+//! offset it reaches last: whenever the process ended, a copy on disk has every change before its offset, and perhaps some
+//! behind it. A start reads what the changelog has behind that offset, the same changes among it, and then the copy is the
+//! changelog up to its end.
 //!
 //! Nothing but the copy's own mark says what it is worth: `Mark::judge` compares it with the topic that is there.
 
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fjall::config::{HashRatioPolicy, PartitioningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use super::Change;
-use super::memory::MemoryBudget;
+use super::memory::{MemoryBudget, Share};
 
 mod cold;
 mod mark;
@@ -29,9 +30,9 @@ pub(crate) use mark::{Changelog, Mark, Verdict};
 /// Where the mark of a query's copy stands: no node has this number.
 const MARK_KEY: [u8; 3] = [255, 255, 0];
 
-/// Of the memory setting: rows in memory (percent), and what the database may use for blocks and for what it has not
-/// written yet. Changes that wait to be written take the rest. A row costs twice as much as in a block, and saves the look.
-const ROWS_PERCENT: u64 = 45;
+/// Of the memory setting: rows in memory and changes that wait to be written (percent), and what the database may use for
+/// blocks and for what it has not written yet. A row costs twice as much as in a block, and saves the look.
+const ROWS_PERCENT: u64 = 55;
 const CACHE_PERCENT: u64 = 25;
 const MEMTABLE_PERCENT: u64 = 5;
 
@@ -58,6 +59,9 @@ const WAITING_OVERHEAD_BYTES: usize = 96;
 
 /// Changes of a query that may wait before they go to disk.
 const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// What goes to disk in one batch, beside what waits.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Why the local state could not be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -155,7 +159,9 @@ impl StateDatabase {
         }
         drop(held);
         let disk = Disk { database: self.clone(), keyspace, writer, generation };
-        let shared = Shared { disk: Some(disk), waiting: RwLock::default() };
+        let mut waiting = Waiting::default();
+        waiting.share.charge(&inner.budget);
+        let shared = Shared { disk: Some(disk), waiting: RwLock::new(waiting) };
         Ok(QueryStore { shared: Arc::new(shared), mark: None })
     }
 
@@ -250,9 +256,37 @@ type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 #[derive(Default)]
 struct Waiting {
     rows: Changes,
+    /// Of `rows`.
     bytes: usize,
     /// Being written: older than `rows`.
     writing: Arc<Changes>,
+    /// Of all that is here.
+    share: Share,
+}
+
+impl Waiting {
+    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let (key_bytes, value_bytes) = (key.len(), value.as_ref().map_or(0, Vec::len));
+        let before = self.bytes;
+        match self.rows.insert(key, value) {
+            Some(old) => self.bytes -= old.map_or(0, |old| old.len()),
+            None => self.bytes += WAITING_OVERHEAD_BYTES + key_bytes,
+        }
+        self.bytes += value_bytes;
+        self.share.grow(self.bytes.saturating_sub(before));
+        self.share.shrink(before.saturating_sub(self.bytes));
+    }
+
+    fn clear(&mut self) {
+        self.share.shrink(self.share.bytes());
+        (self.rows, self.writing, self.bytes) = Default::default();
+    }
+
+    /// What was being written is on disk.
+    fn note_written(&mut self) {
+        self.writing = Arc::default();
+        self.share.shrink(self.share.bytes() - self.bytes);
+    }
 }
 
 /// A write that is due. It may be done anywhere.
@@ -279,7 +313,7 @@ impl QueryStore {
         if verdict.is_to_follow() {
             self.mark = mark;
         } else {
-            *self.shared.write_waiting() = Waiting::default();
+            self.shared.write_waiting().clear();
             if let Some(disk) = &self.shared.disk {
                 disk.keyspace.clear().map_err(|error| disk.database.failed("throw away", &error))?;
             }
@@ -298,14 +332,7 @@ impl QueryStore {
     /// Takes over what is committed: in the changelog, before `position` (0 if it is not known how far).
     pub fn take(&mut self, changes: impl IntoIterator<Item = Change>, position: i64) {
         let mut waiting = self.shared.write_waiting();
-        for (key, value) in changes {
-            let (key_bytes, value_bytes) = (key.len(), value.as_ref().map_or(0, Vec::len));
-            match waiting.rows.insert(key, value) {
-                Some(old) => waiting.bytes -= old.map_or(0, |old| old.len()),
-                None => waiting.bytes += WAITING_OVERHEAD_BYTES + key_bytes,
-            }
-            waiting.bytes += value_bytes;
-        }
+        changes.into_iter().for_each(|(key, value)| waiting.put(key, value));
         if let Some(mark) = &mut self.mark {
             mark.offset = mark.offset.max(position);
         }
@@ -343,24 +370,29 @@ impl QueryStore {
 }
 
 impl Flush {
-    /// Writes rows and mark, all or nothing.
+    /// Writes rows, then the mark.
     pub fn run(self) -> Result<(), StoreError> {
         let Some(disk) = &self.shared.disk else { return Ok(()) };
         let writer = disk.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.generation != disk.generation {
             return Ok(());
         }
-        let mut batch = disk.database.inner.database.batch().durability(Some(PersistMode::Buffer));
+        let batch = || disk.database.inner.database.batch().durability(Some(PersistMode::Buffer));
+        let (mut part, mut bytes) = (batch(), 0);
         for (key, value) in self.rows.iter() {
             match value {
-                Some(value) => batch.insert(&disk.keyspace, key.as_slice(), value.as_slice()),
-                None => batch.remove(&disk.keyspace, key.as_slice()),
+                Some(value) => part.insert(&disk.keyspace, key.as_slice(), value.as_slice()),
+                None => part.remove(&disk.keyspace, key.as_slice()),
+            }
+            bytes += WAITING_OVERHEAD_BYTES + key.len() + value.as_ref().map_or(0, Vec::len);
+            if bytes >= BATCH_BYTES {
+                disk.write(std::mem::replace(&mut part, batch()))?;
+                bytes = 0;
             }
         }
-        batch.insert(&disk.keyspace, MARK_KEY, self.mark.write());
-        batch.commit().map_err(|error| disk.database.failed("write", &error))?;
-        disk.database.bound_memtables(&disk.keyspace)?;
-        self.shared.write_waiting().writing = Arc::default();
+        part.insert(&disk.keyspace, MARK_KEY, self.mark.write());
+        disk.write(part)?;
+        self.shared.write_waiting().note_written();
         Ok(())
     }
 }
@@ -376,6 +408,11 @@ impl Shared {
 }
 
 impl Disk {
+    fn write(&self, batch: OwnedWriteBatch) -> Result<(), StoreError> {
+        batch.commit().map_err(|error| self.database.failed("write", &error))?;
+        self.database.bound_memtables(&self.keyspace)
+    }
+
     /// What cannot be read is built again at the next start.
     fn unread(&self, error: &fjall::Error) -> StoreError {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).is_damaged = true;

@@ -77,6 +77,27 @@ pub(crate) struct Piece {
     pub end_offset: i64,
 }
 
+impl Piece {
+    /// The first batches with so many records, and what is left.
+    pub fn split(mut self, records: i64) -> (Piece, Option<Piece>) {
+        let is_enough = |batch: &Batch| batch.header().next_offset() - self.start_offset >= records;
+        let Some(place) =
+            self.batches.iter().position(is_enough).filter(|last| last + 1 < self.batches.len())
+        else {
+            return (self, None);
+        };
+        let rest = self.batches.split_off(place + 1);
+        let middle = self.batches.last().map_or(self.next_offset, |batch| batch.header().next_offset());
+        let rest = Piece { batches: rest, start_offset: middle, ..self.clone_place() };
+        self.next_offset = middle;
+        (self, Some(rest))
+    }
+
+    fn clone_place(&self) -> Piece {
+        Piece { batches: Vec::new(), ..*self }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Place of the topic among the query's inputs.
