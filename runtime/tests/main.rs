@@ -8,6 +8,7 @@ mod crash;
 mod earthquakes;
 mod examples;
 mod hostile;
+mod mysql;
 mod orders;
 mod plugins;
 mod postgres;

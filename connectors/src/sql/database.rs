@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::mysql;
 use crate::blocking::Blocking;
 use crate::json::push_escaped;
 use crate::postgres::{Address, classed, connect, quoted_text};
@@ -21,6 +22,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Place {
     Postgres,
     Sqlite(PathBuf),
+    Mysql(mysql::Address),
 }
 
 impl Place {
@@ -36,12 +38,23 @@ impl Place {
                     false => Ok(Place::Sqlite(PathBuf::from(path))),
                 }
             }
-            "mysql" | "mariadb" => {
-                Err("MySQL is not supported by this version; postgres:// and sqlite: are".to_owned())
-            }
+            "mysql" | "mariadb" => mysql::Address::parse(url).map(Place::Mysql),
             _ if Address::parse(url).is_ok() => Ok(Place::Postgres),
-            _ => Err("it is neither postgres://… nor sqlite:FILE".to_owned()),
+            _ => Err("it is neither postgres://…, mysql://… nor sqlite:FILE".to_owned()),
         }
+    }
+
+    /// A name as SQL reads it back exactly.
+    pub fn quoted(&self, name: &str) -> String {
+        match self {
+            Place::Mysql(_) => mysql::quoted(name),
+            _ => quoted(name),
+        }
+    }
+
+    /// `schema.name` with each part in quotes.
+    pub fn quoted_table(&self, table: &str) -> String {
+        table.split('.').map(|part| self.quoted(part)).collect::<Vec<_>>().join(".")
     }
 }
 
@@ -49,7 +62,7 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
     pub value: String,
-    /// Whether it stands in SQL without quotes.
+    /// Whether it stands in SQL as it is.
     pub is_number: bool,
 }
 
@@ -58,16 +71,39 @@ pub(super) struct Cursor {
 pub(super) struct Found {
     pub json: Vec<u8>,
     pub cursor: Cursor,
+    /// Where the database alone can tell which cursors are the same: rows of one have one number.
+    pub group: Option<i64>,
+    /// Why it is no record.
+    pub bad: Option<String>,
+}
+
+impl Found {
+    fn new(json: Vec<u8>, cursor: Cursor) -> Found {
+        Found { json, cursor, group: None, bad: None }
+    }
+
+    pub fn shares_cursor(&self, other: &Found) -> bool {
+        match (self.group, other.group) {
+            (Some(one), Some(another)) => one == another,
+            _ => self.cursor == other.cursor,
+        }
+    }
 }
 
 /// A session that reads.
 pub(super) enum Database {
     Postgres(Client),
     Sqlite(Blocking<Connection, Result<Vec<Found>, ConnectorError>>),
+    Mysql(Box<mysql::Session>),
 }
 
 impl Database {
-    pub async fn open(place: &Place, url: &str, base: &Path) -> Result<Database, ConnectorError> {
+    pub async fn open(
+        place: &Place,
+        url: &str,
+        base: &Path,
+        reads_zero_dates: bool,
+    ) -> Result<Database, ConnectorError> {
         match place {
             Place::Postgres => {
                 let address = Address::parse(url).map_err(ConnectorError::config)?;
@@ -76,6 +112,10 @@ impl Database {
             Place::Sqlite(path) => {
                 let connection = open_sqlite(&base.join(path), false)?;
                 Ok(Database::Sqlite(Blocking::new(connection)))
+            }
+            Place::Mysql(address) => {
+                let session = mysql::Session::open(&address.clone().within(base), reads_zero_dates).await?;
+                Ok(Database::Mysql(Box::new(session)))
             }
         }
     }
@@ -88,6 +128,9 @@ impl Database {
         condition: &str,
         limit: Option<usize>,
     ) -> Result<Vec<Found>, ConnectorError> {
+        if let Database::Mysql(session) = self {
+            return session.rows(relation, cursor, condition, limit).await;
+        }
         let limit = limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
         let tail = format!("FROM {relation} AS q WHERE {condition} ORDER BY q.{cursor}{limit}");
         match self {
@@ -95,10 +138,10 @@ impl Database {
                 let query = format!("SELECT row_to_json(q)::text, q.{cursor}::text {tail}");
                 let messages = client.simple_query(&query).await.map_err(classed("reading rows"))?;
                 let row = |message| match message {
-                    SimpleQueryMessage::Row(row) => Some(Found {
-                        json: row.get(0)?.as_bytes().to_vec(),
-                        cursor: Cursor { value: row.get(1)?.to_owned(), is_number: false },
-                    }),
+                    SimpleQueryMessage::Row(row) => Some(Found::new(
+                        row.get(0)?.as_bytes().to_vec(),
+                        Cursor { value: row.get(1)?.to_owned(), is_number: false },
+                    )),
                     _ => None,
                 };
                 Ok(messages.into_iter().filter_map(row).collect())
@@ -107,6 +150,7 @@ impl Database {
                 let query = format!("SELECT q.{cursor}, q.* {tail}");
                 connection.run(move |connection| read_sqlite(connection, &query)).await?
             }
+            Database::Mysql(_) => Ok(Vec::new()),
         }
     }
 
@@ -114,6 +158,7 @@ impl Database {
     pub fn literal(&self, cursor: &Cursor) -> String {
         match (self, cursor.is_number) {
             (_, true) => cursor.value.clone(),
+            (Database::Mysql(_), false) => mysql::text_literal(&cursor.value),
             (Database::Postgres(_), false) => quoted_text(&cursor.value),
             (Database::Sqlite(_), false) => sqlite_text(&cursor.value),
         }
@@ -131,6 +176,10 @@ impl Database {
                 let name = table.rsplit_once('.').map_or(table, |(_, name)| name);
                 format!("(SELECT name, pk AS at FROM pragma_table_info({}) WHERE pk > 0)", sqlite_text(name))
             }
+            Database::Mysql(session) => {
+                let mut columns = session.primary_key(table).await?;
+                return Ok(columns.pop().filter(|_| columns.is_empty()));
+            }
         };
         let found = self.rows(&query, "\"at\"", "true", None).await?;
         let [only] = found.as_slice() else { return Ok(None) };
@@ -141,7 +190,7 @@ impl Database {
 }
 
 /// `schema.name` with each part in quotes.
-pub(super) fn quoted_table(table: &str) -> String {
+fn quoted_table(table: &str) -> String {
     table.split('.').map(quoted).collect::<Vec<_>>().join(".")
 }
 
@@ -215,7 +264,7 @@ fn read_sqlite(connection: &mut Connection, query: &str) -> Result<Vec<Found>, C
             push_value(row.get_ref(place).map_err(&failed)?, &mut json);
         }
         json.push(b'}');
-        found.push(Found { json, cursor });
+        found.push(Found::new(json, cursor));
     }
     Ok(found)
 }
@@ -252,7 +301,7 @@ mod tests {
         assert_eq!(Place::parse("host=/run user=me"), Ok(Place::Postgres));
         for (url, reason) in [
             ("sqlite:", "name the file"),
-            ("mysql://h/d", "MySQL is not supported"),
+            ("mysql://h/d", "names no user"),
             ("oracle://h", "neither postgres://"),
             ("postgres://h/d", "no user"),
         ] {

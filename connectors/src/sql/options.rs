@@ -10,7 +10,9 @@ const URL: ConfigOption = ConfigOption {
     name: "url",
     kind: Kind::Text,
     presence: Presence::Required,
-    doc: "postgres://user:password@host:port/database, or sqlite:FILE relative to the pipeline file",
+    doc: "postgres://user:password@host:port/database, mysql://user:password@host:port/database (MariaDB too; with \
+          ?ssl-mode=disabled, preferred, required, verify-ca or verify-identity, ssl-ca=FILE, socket=PATH), or sqlite:FILE \
+          relative to the pipeline file",
 };
 
 pub(super) const SOURCE: &[ConfigOption] = &[
@@ -50,6 +52,12 @@ pub(super) const SOURCE: &[ConfigOption] = &[
         kind: Kind::Integer { min: 1, max: 100_000 },
         presence: Presence::Default("5000"),
         doc: "rows that are asked for at a time; rows of the same cursor come together however many they are",
+    },
+    ConfigOption {
+        name: "zero_dates",
+        kind: Kind::Choice(&["fail", "null"]),
+        presence: Presence::Default("\"fail\""),
+        doc: "MySQL: what a date such as 0000-00-00 becomes: a bad record (see `on_error`), or null",
     },
 ];
 
@@ -103,6 +111,14 @@ pub(super) struct SourceOptions {
     pub follow: bool,
     pub interval_ms: u64,
     pub page_rows: usize,
+    pub zero_dates: ZeroDates,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ZeroDates {
+    Fail,
+    Null,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use millstream_sdk::error::ConnectorError;
 use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::record::BatchBuilder;
-use millstream_sdk::source::{PollLimits, Polled, Position, Source, SourceReader, Split};
+use millstream_sdk::source::{BadRecord, PollLimits, Polled, Position, Source, SourceReader, Split};
 
-use super::database::{Cursor, Database, Found, Place, quoted, quoted_table};
-use super::options::SourceOptions;
+use super::database::{Cursor, Database, Found, Place};
+use super::options::{SourceOptions, ZeroDates};
 
 pub(super) struct Rows {
     options: SourceOptions,
@@ -29,7 +29,7 @@ impl Rows {
 
     fn relation(&self) -> String {
         match (&self.options.table, &self.options.query) {
-            (Some(table), _) => quoted_table(table),
+            (Some(table), _) => self.place.quoted_table(table),
             (None, Some(query)) => format!("({})", query.trim().trim_end_matches(';')),
             (None, None) => String::new(),
         }
@@ -71,8 +71,9 @@ impl Source for Rows {
             ),
             None => None,
         };
-        let mut database = Database::open(&self.place, &self.options.url, &self.base).await?;
-        let cursor = quoted(&self.cursor(&mut database).await?);
+        let zero_dates = self.options.zero_dates == ZeroDates::Null;
+        let mut database = Database::open(&self.place, &self.options.url, &self.base, zero_dates).await?;
+        let cursor = self.place.quoted(&self.cursor(&mut database).await?);
         Ok(Box::new(Reader {
             database,
             relation: self.relation(),
@@ -111,14 +112,14 @@ impl Reader {
         if found.len() <= rows {
             return Ok((found, true));
         }
-        let Some(Found { cursor: end, .. }) = found.last().cloned() else { return Ok((found, true)) };
-        let whole = found.iter().position(|row| row.cursor == end).unwrap_or(0);
+        let Some(end) = found.last().cloned() else { return Ok((found, true)) };
+        let whole = found.iter().position(|row| row.shares_cursor(&end)).unwrap_or(0);
         if whole > 0 {
             found.truncate(whole);
             return Ok((found, false));
         }
         // All of them have one cursor: they come together, however many.
-        let same = format!("q.{cursor} = {}", self.database.literal(&end));
+        let same = format!("q.{cursor} = {}", self.database.literal(&end.cursor));
         Ok((self.database.rows(&relation, &cursor, &same, None).await?, false))
     }
 }
@@ -142,9 +143,19 @@ impl SourceReader for Reader {
             .map_err(|error| ConnectorError::fatal("writing a cursor").caused_by(error))?;
         self.last = Some(last.cursor.clone());
         let mut builder = BatchBuilder::new();
-        found.iter().for_each(|row| builder.push(None, Some(&row.json), None));
+        let mut bad = Vec::new();
+        for row in found {
+            match row.bad {
+                None => builder.push(None, Some(&row.json), None),
+                Some(reason) => {
+                    let origin = format!("the row of cursor {}", row.cursor.value);
+                    bad.push(BadRecord { raw: Bytes::from(row.json), origin, reason });
+                }
+            }
+        }
         Ok(Polled {
             batch: builder.finish(),
+            bad,
             position: Some(Position(Bytes::from(position))),
             end_of_split,
             ..Polled::default()

@@ -1,5 +1,8 @@
 //! SQL databases: rows in by a rising column, topics out into tables.
 
+mod mysql;
+pub mod server;
+
 use std::path::Path;
 
 use millstream_sdk::plugin::Role;
@@ -249,11 +252,7 @@ fn mistakes_are_named() {
     for (role, config, message) in [
         (Role::Source, json!({ "url": "sqlite:x" }), "missing option `table` or `query`"),
         (Role::Source, json!({ "url": "sqlite:x", "query": "SELECT 1" }), "a query needs `cursor`"),
-        (
-            Role::Source,
-            json!({ "url": "mysql://h/d", "table": "t" }),
-            "MySQL is not supported by this version",
-        ),
+        (Role::Source, json!({ "url": "mysql://h/d", "table": "t" }), "names no user"),
         (Role::Sink, json!({ "url": "file.db" }), "neither postgres://"),
         (Role::Sink, json!({ "url": "postgres://me@h/d", "tabel": "t" }), "unknown option `tabel`"),
     ] {
