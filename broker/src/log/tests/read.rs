@@ -185,7 +185,7 @@ fn records_that_are_read_later_survive_retention_and_a_cut_is_an_error() {
     assert!(pieces(found) == all);
 
     let mut house = House::new(2);
-    let (_directory, partition, _) = large(&mut house, &[50_000; 20]);
+    let (_directory, partition, _) = large(&mut house, &[50_000; 40]);
     let mut range = partition.find(0, 16 << 20, true, Isolation::ReadUncommitted).unwrap().deferred.unwrap();
     range.take_piece().unwrap();
     partition.truncate(3).unwrap();
