@@ -41,4 +41,5 @@ pub use fetch::{DeleteRecordsError, FetchData, FoundOffset, Isolation, MAX_TIMES
 pub use file_range::FileRange;
 pub use partition::{AppendError, Appended, Partition};
 pub use progress::{Durability, DurabilityError, Progress, Standing};
+pub use reader::READ_LIMIT_BYTES;
 pub use writer::WriteError;

@@ -10,15 +10,13 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::log::FileRange;
+use crate::log::{FileRange, READ_LIMIT_BYTES};
 
 /// Ranges of one response; partitions beyond are read at once.
 const RANGES_LIMIT: usize = 4096;
-/// The longest range.
-const RANGE_BYTES_LIMIT: usize = 16 << 20;
 
 /// Never written and never read, so it takes address space only.
-static ZEROS: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![0; RANGE_BYTES_LIMIT + RANGES_LIMIT]));
+static ZEROS: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![0; READ_LIMIT_BYTES + RANGES_LIMIT]));
 
 /// The ranges of one response; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -27,16 +25,11 @@ pub(crate) struct Deferred {
 }
 
 impl Deferred {
-    /// Whether one more range of `len` bytes can be taken.
-    pub(crate) fn has_room(&self) -> bool {
-        self.ranges.lock().len() < RANGES_LIMIT
-    }
-
     /// Takes a range; the response carries the returned bytes in its place. `None` when there is no room for it.
     pub(crate) fn put(&self, range: FileRange) -> Option<Bytes> {
         let mut ranges = self.ranges.lock();
         let (number, len) = (ranges.len(), range.len());
-        if number >= RANGES_LIMIT || len > RANGE_BYTES_LIMIT || len == 0 {
+        if number >= RANGES_LIMIT || len > READ_LIMIT_BYTES || len == 0 {
             return None;
         }
         ranges.push(range);

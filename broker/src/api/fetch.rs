@@ -164,9 +164,7 @@ impl Reading {
             }
         }
     }
-}
 
-impl Reading {
     /// The records, or their stand-in where they are read while the response is sent.
     fn find(
         &self,
@@ -175,7 +173,7 @@ impl Reading {
         limit: usize,
         first: bool,
     ) -> Result<FetchData, ReadError> {
-        let Some(deferred) = self.deferred.as_ref().filter(|deferred| deferred.has_room()) else {
+        let Some(deferred) = &self.deferred else {
             return partition.read(offset, limit, first, self.isolation);
         };
         let mut data = partition.find(offset, limit, first, self.isolation)?;

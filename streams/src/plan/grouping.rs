@@ -14,7 +14,7 @@ use datafusion::physical_expr::expressions::Literal;
 
 use super::aggregate::Groups;
 use super::analyze::{Analysis, physical_column, place, stay};
-use super::graph::{Edge, NodeId, Step};
+use super::graph::{Edge, EdgeKey, NodeId, Step};
 use crate::diagnostic::Finding;
 use crate::sql::parse::Emit;
 
@@ -60,7 +60,7 @@ impl Analysis<'_> {
         let kept: Vec<Option<usize>> =
             (0..width).map(Some).chain(partial.iter().map(|_| None)).chain([None]).collect();
         let mut edge = input.projected(schema, &kept);
-        edge.key = edge.key.map(|key| super::graph::EdgeKey { is_unique: false, ..key });
+        edge.key = edge.key.map(|key| EdgeKey { is_unique: false, ..key });
         let branches = sets.iter().map(|set| {
             let branch = self.branch(aggregate, &input, set, &columns, &partial, number.data_type())?;
             Ok(stay(self.graph.add(Step::Project(branch), vec![stay(node)], edge.clone())))
@@ -109,7 +109,7 @@ impl Analysis<'_> {
             GroupingSet::Rollup(columns) => {
                 (0..=columns.len()).rev().map(|count| columns[..count].to_vec()).collect()
             }
-            GroupingSet::Cube(columns) if columns.len() > 6 => return Err(too_many()),
+            GroupingSet::Cube(columns) if columns.len() > SETS_MAX.ilog2() as usize => return Err(too_many()),
             GroupingSet::Cube(columns) => (0..1_usize << columns.len())
                 .map(|chosen| {
                     let is_chosen = |at: &usize| chosen >> at & 1 == 0;
