@@ -53,9 +53,10 @@ pub(crate) const PRODUCER_ID_BLOCK: i64 = 1_000;
 /// Pause between two looks of a fetch that waits for more than one byte.
 pub(crate) const FETCH_GATHER: Duration = Duration::from_millis(5);
 
-/// How long a transaction's first write waits for the transaction before it to be completed, and how often it looks.
+/// How long a transaction's first write, and its first offsets, wait for the transaction before it to be completed (Kafka
+/// has offsets wait for 100 ms as well).
 pub(crate) const TRANSACTION_PATIENCE: Duration = Duration::from_secs(2);
-pub(crate) const TRANSACTION_RETRY: Duration = Duration::from_millis(5);
+pub(crate) const OFFSETS_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Memory that a pattern from a request may take once compiled.
 pub(crate) const PATTERN_BYTES: usize = 1 << 20;

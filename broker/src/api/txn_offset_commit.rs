@@ -17,6 +17,7 @@ use super::{Call, create_topics, offset_commit};
 use crate::coordinator::group::{Commit, CommitItem, TransactionalCommit};
 use crate::coordinator::transaction::AddPartitions;
 use crate::coordinator::{GROUP_TOPIC, Producer, TopicPartition};
+use crate::limits;
 use crate::node::Node;
 
 /// First version that makes the group's partition part of the transaction.
@@ -50,7 +51,7 @@ async fn enlist(node: &Node, call: &Call, request: &TxnOffsetCommitRequest) -> R
             AddPartitions { transactional_id, producer, client_version: 2, partitions: vec![partition] };
         let added = node
             .coordinators
-            .add_partitions_patiently(add)
+            .add_partitions_patiently(add, limits::OFFSETS_PATIENCE, || {})
             .await
             .map_err(|unavailable| unavailable.code())?;
         return added.map_err(|error| error.code(false));

@@ -3,7 +3,8 @@
 //! A partition with something to flush stands in the queue once. The thread takes the whole queue, flushes, and
 //! meanwhile everything that arrives waits for the next round; so an append is acknowledged by a flush that began after
 //! its write, and one flush serves all who wrote before it. Rounds with several partitions flush them side by side, as
-//! file systems merge the journal commits of concurrent flushes.
+//! file systems merge the journal commits of concurrent flushes: two files one after the other take 7.5 ms here, side by
+//! side 2 (ext4, virtual disk).
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -17,8 +18,6 @@ use super::partition::Partition;
 
 /// Most flushes in flight inside one round.
 const PARALLEL_FLUSHES: usize = 8;
-/// Below this many partitions a round is not worth more threads.
-const PARALLEL_FROM: usize = 4;
 
 /// Partitions that wait for a flush, now or by a deadline.
 #[derive(Debug, Default)]
@@ -102,21 +101,21 @@ impl FlushQueue {
 }
 
 fn flush_all(round: &[Arc<Partition>]) {
-    in_parallel(round, if round.len() < PARALLEL_FROM { 1 } else { PARALLEL_FLUSHES }, |partition| {
-        partition.flush()
-    });
+    in_parallel(round, PARALLEL_FLUSHES, |partition| partition.flush());
 }
 
-/// Runs over all items on up to `threads` threads, and returns when all are done.
+/// Runs over all items on up to `threads` threads, the caller's among them, and returns when all are done.
 pub(super) fn in_parallel<T: Sync>(items: &[T], threads: usize, run: impl Fn(&T) + Sync) {
     if threads <= 1 || items.len() <= 1 {
         return items.iter().for_each(run);
     }
     let share = items.len().div_ceil(threads);
+    let (own, others) = items.split_at(share);
     thread::scope(|scope| {
-        for part in items.chunks(share) {
+        for part in others.chunks(share) {
             let run = &run;
             scope.spawn(move || part.iter().for_each(run));
         }
+        own.iter().for_each(&run);
     });
 }

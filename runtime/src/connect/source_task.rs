@@ -28,9 +28,6 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// A transaction that holds less is committed soon: records that come one by one are not to wait for others.
 const SMALL_TRANSACTION_BYTES: usize = 128 << 10;
 
-/// Between two such commits passes at least this many times what a commit takes: a slow disk or cluster makes them rarer.
-const COMMIT_SHARE: u32 = 2;
-
 /// One split to be run, again and again until it ends or is stopped.
 pub struct SourceTask {
     pub client: Client,
@@ -58,6 +55,8 @@ struct Round {
     polled_bytes: usize,
     tally: Tally,
     position: Option<Position>,
+    /// The position that the transaction already has a record of.
+    written: Option<Position>,
 }
 
 /// The parts that live for one attempt.
@@ -67,8 +66,8 @@ struct Attempt {
     outlet: Outlet,
     chain: Chain,
     round: Round,
-    /// What a commit takes, smoothed.
-    commit_took: Duration,
+    /// When the last commit began.
+    commit_began: Option<Instant>,
 }
 
 impl SourceTask {
@@ -115,8 +114,8 @@ impl SourceTask {
             part.label.clone_from(&self.split.label);
             part.state = TaskState::Running;
         });
-        let mut attempt =
-            Attempt { producer, reader, outlet, chain, round: Round::default(), commit_took: Duration::ZERO };
+        let (round, commit_began) = (Round::default(), None);
+        let mut attempt = Attempt { producer, reader, outlet, chain, round, commit_began };
         let outcome = self.pump(&mut attempt, &key).await;
         if outcome.is_err()
             && attempt.round.opened.is_some()
@@ -134,7 +133,7 @@ impl SourceTask {
     /// The loop of the whole thing.
     async fn pump(&self, attempt: &mut Attempt, key: &PositionKey) -> Result<Ended, TaskError> {
         loop {
-            let limits = attempt.round.limits(&self.config, attempt.interval(&self.config));
+            let limits = attempt.limits(&self.config);
             let polled = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
@@ -145,9 +144,9 @@ impl SourceTask {
                 Some(polled) => polled.end_of_split.then_some(Ended::Drained),
             };
             if let Some(polled) = polled {
-                self.take(polled, attempt).await?;
+                self.take(polled, attempt, key).await?;
             }
-            if attempt.round.is_due(&self.config, attempt.interval(&self.config)) || ended.is_some() {
+            if attempt.is_due(&self.config) || ended.is_some() {
                 self.commit(attempt, key).await?;
             }
             if let Some(ended) = ended {
@@ -157,7 +156,7 @@ impl SourceTask {
     }
 
     /// Transforms, converts and produces what a poll returned.
-    async fn take(&self, polled: Polled, attempt: &mut Attempt) -> Result<(), TaskError> {
+    async fn take(&self, polled: Polled, attempt: &mut Attempt, key: &PositionKey) -> Result<(), TaskError> {
         let Polled { batch, bad, position, lag_bytes, .. } = polled;
         self.cell.update_part(&self.split.id, |part| part.lag = lag_bytes);
         if batch.is_empty() && bad.is_empty() && position.is_none() {
@@ -171,6 +170,11 @@ impl SourceTask {
         attempt.round.polled_bytes += batch.byte_len();
         self.take_batch(batch, attempt).await?;
         attempt.round.position = position.or(attempt.round.position.take());
+        if attempt.round.written.is_none() {
+            // Enlisted with the first records, the position costs the commit no flush of its own.
+            attempt.write_position(key).await?;
+            attempt.producer.producer().urge();
+        }
         Ok(())
     }
 
@@ -226,12 +230,9 @@ impl SourceTask {
         if attempt.round.opened.is_none() {
             return Ok(());
         }
-        let began = Instant::now();
-        if let Some(position) = &attempt.round.position {
-            offsets::append(attempt.producer.producer(), key, position).await?;
-        }
+        attempt.commit_began = Some(Instant::now());
+        attempt.write_position(key).await?;
         attempt.producer.commit().await?;
-        attempt.commit_took = (attempt.commit_took * 3 + began.elapsed()) / 4;
         let Round { tally, position, .. } = std::mem::take(&mut attempt.round);
         self.cell.committed(&self.split.id, tally);
         self.cell.set_state(TaskState::Running);
@@ -245,13 +246,37 @@ impl SourceTask {
 }
 
 impl Attempt {
-    /// How long the transaction may stay open.
-    fn interval(&self, config: &WorkerConfig) -> Duration {
-        let longest = config.source_commit_interval;
-        match self.round.polled_bytes < SMALL_TRANSACTION_BYTES {
-            true => (self.commit_took * COMMIT_SHARE).max(config.source_commit_least).min(longest),
-            false => longest,
+    /// When the open transaction is to be committed. One that holds little is kept only from following the last commit
+    /// too closely; what comes while a commit lasts makes up the next.
+    fn due_at(&self, config: &WorkerConfig) -> Option<Instant> {
+        let opened = self.round.opened?;
+        let latest = opened + config.source_commit_interval;
+        if self.round.polled_bytes >= SMALL_TRANSACTION_BYTES {
+            return Some(latest);
         }
+        Some(self.commit_began.map_or(opened, |began| began + config.source_commit_least).min(latest))
+    }
+
+    fn is_due(&self, config: &WorkerConfig) -> bool {
+        let is_old = self.due_at(config).is_some_and(|due_at| due_at <= Instant::now());
+        is_old || self.round.tally.bytes >= config.transaction_bytes
+    }
+
+    fn limits(&self, config: &WorkerConfig) -> PollLimits {
+        let wait =
+            self.due_at(config).map_or(IDLE_WAIT, |due_at| due_at.saturating_duration_since(Instant::now()));
+        PollLimits { max_records: config.poll_records, max_bytes: config.poll_bytes, wait }
+    }
+
+    /// Makes the position part of the transaction, unless it is already.
+    async fn write_position(&mut self, key: &PositionKey) -> Result<(), TaskError> {
+        if self.round.position != self.round.written
+            && let Some(position) = &self.round.position
+        {
+            offsets::append(self.producer.producer(), key, position).await?;
+            self.round.written = Some(position.clone());
+        }
+        Ok(())
     }
 }
 
@@ -267,19 +292,6 @@ impl Round {
     fn add(&mut self, records: u64, bytes: u64) {
         self.tally.records += records;
         self.tally.bytes += bytes;
-    }
-
-    fn limits(&self, config: &WorkerConfig, interval: Duration) -> PollLimits {
-        let wait = match self.opened {
-            Some(opened) => interval.saturating_sub(opened.elapsed()),
-            None => IDLE_WAIT,
-        };
-        PollLimits { max_records: config.poll_records, max_bytes: config.poll_bytes, wait }
-    }
-
-    fn is_due(&self, config: &WorkerConfig, interval: Duration) -> bool {
-        let is_old = self.opened.is_some_and(|opened| opened.elapsed() >= interval);
-        is_old || self.tally.bytes >= config.transaction_bytes
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Accumulator {
     arrivals: Mutex<Vec<Arc<PartitionQueue>>>,
     /// Callers that wait for room or flush: while there are any, nothing lingers.
     hurried: AtomicUsize,
+    /// What is open now is to be sent without lingering, once.
+    is_urged: AtomicBool,
     is_closed: AtomicBool,
     /// Why nothing is accepted: no transaction open, or one that must be aborted.
     refusal: Mutex<Option<ProduceError>>,
@@ -102,6 +104,7 @@ impl Accumulator {
             work: Notify::new(),
             arrivals: Mutex::new(Vec::new()),
             hurried: AtomicUsize::new(0),
+            is_urged: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             refusal: Mutex::new(None),
             is_refusing: AtomicBool::new(false),
@@ -245,8 +248,15 @@ impl Accumulator {
         Hurry { accumulator: self }
     }
 
+    /// Has everything accepted so far sent without lingering; nobody waits for it.
+    pub(crate) fn urge(&self) {
+        self.is_urged.store(true, Ordering::Release);
+        self.work.notify_one();
+    }
+
+    /// Whether nothing is to linger now; an urge is used up by asking.
     pub(crate) fn is_hurried(&self) -> bool {
-        self.hurried.load(Ordering::Acquire) > 0
+        self.is_urged.swap(false, Ordering::AcqRel) || self.hurried.load(Ordering::Acquire) > 0
     }
 
     /// Waits until everything accepted before this call is settled; gives the first failure since the last call.

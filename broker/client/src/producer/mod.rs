@@ -259,6 +259,11 @@ impl Producer {
         self.shared.accumulator.flush().await
     }
 
+    /// Has everything accepted so far sent at once instead of after `linger`, without waiting for it.
+    pub fn urge(&self) {
+        self.shared.accumulator.urge();
+    }
+
     /// Flushes, then ends the sending task. Later calls fail with [`ProduceError::Closed`].
     pub async fn close(&self) -> Result<(), ProduceError> {
         let flushed = self.flush().await;

@@ -15,11 +15,10 @@ use millstream_protocol::record_batch::BatchHeader;
 use millstream_protocol::{ErrorCode, Uuid};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, sleep};
 
 use super::Topics;
 use crate::api::lookup;
-use crate::coordinator::transaction::{AddPartitions, AddPartitionsError, VerifyError};
+use crate::coordinator::transaction::{AddPartitions, VerifyError};
 use crate::coordinator::{Producer, TopicPartition};
 use crate::limits;
 use crate::log::Partition;
@@ -118,23 +117,17 @@ impl Question {
     async fn add(&mut self, node: &Node, partitions: Vec<TopicPartition>) -> Result<Refused, ErrorCode> {
         let transactional_id = self.transactional_id.clone();
         let add = AddPartitions { transactional_id, producer: self.producer, client_version: 2, partitions };
-        let deadline = Instant::now() + limits::TRANSACTION_PATIENCE;
-        loop {
-            match node.coordinators.add_partitions(add.clone()).await {
-                Ok(Ok(())) => return Ok(Refused::new()),
-                // The transaction before still gets its markers. Clients send on without waiting for it, so it is
-                // waited for here, where the order of their requests is kept.
-                Ok(Err(AddPartitionsError::Concurrent)) if Instant::now() < deadline => {
-                    sleep(limits::TRANSACTION_RETRY).await;
-                    self.renew_guards(node);
-                }
-                Ok(Err(error)) => return Err(error.code(false)),
-                Err(unavailable) => return Err(unavailable.code()),
-            }
+        // The transaction before may still get its markers. Clients send on without waiting for it, so it is waited for
+        // here, where the order of their requests is kept.
+        let renew = || self.renew_guards(node);
+        match node.coordinators.add_partitions_patiently(add, limits::TRANSACTION_PATIENCE, renew).await {
+            Ok(Ok(())) => Ok(Refused::new()),
+            Ok(Err(error)) => Err(error.code(false)),
+            Err(unavailable) => Err(unavailable.code()),
         }
     }
 
-    /// The marker that was waited for took the guards away.
+    /// A marker that was waited for took the guards away.
     fn renew_guards(&mut self, node: &Node) {
         for (topic, place, guard) in &mut self.partitions {
             let log = node.hosting().find(*topic, place.partition);

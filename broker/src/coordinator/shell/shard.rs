@@ -1,6 +1,7 @@
 //! One coordinator and the task that owns it.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use millstream_protocol::compression::Compression;
 use millstream_protocol::record_batch::{self, BatchBuilder, BuildError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -86,11 +88,14 @@ pub(super) enum Command<C: Core> {
 pub(super) struct Handle<C: Core> {
     commands: mpsc::Sender<Command<C>>,
     loaded: watch::Receiver<bool>,
+    /// Woken when the coordinator was told something.
+    told: Arc<Notify>,
 }
 
 impl<C: Core> Clone for Handle<C> {
     fn clone(&self) -> Self {
-        Handle { commands: self.commands.clone(), loaded: self.loaded.clone() }
+        let told = Arc::clone(&self.told);
+        Handle { commands: self.commands.clone(), loaded: self.loaded.clone(), told }
     }
 }
 
@@ -126,7 +131,17 @@ impl<C: Core> Handle<C> {
         work: impl FnOnce(&mut C, i64) -> Vec<C::Effect> + Send + 'static,
     ) -> Result<(), Unavailable> {
         let work = move |core: &mut C, now_ms: i64, _: RequestId| work(core, now_ms);
-        self.send(Command::Work { work: Box::new(work), answer: None }).await
+        self.send(Command::Work { work: Box::new(work), answer: None }).await?;
+        // Whoever asks now stands behind it in the queue.
+        self.told.notify_waiters();
+        Ok(())
+    }
+
+    /// Ready once the coordinator is told something after this call.
+    pub(super) fn told(&self) -> Pin<Box<Notified<'_>>> {
+        let mut told = Box::pin(self.told.notified());
+        told.as_mut().enable();
+        told
     }
 
     pub(super) async fn marker(&self, marker: MarkerToWrite) -> Result<(), MarkerError> {
@@ -181,7 +196,7 @@ impl<C: Core> Shard<C> {
     ) -> Handle<C> {
         let (sender, commands) = mpsc::channel(SHARD_QUEUE);
         let (set_loaded, loaded) = watch::channel(false);
-        let handle = Handle { commands: sender, loaded };
+        let handle = Handle { commands: sender, loaded, told: Arc::default() };
         let returned = handle.clone();
         tokio::spawn(async move {
             let name = partition.name().to_string();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 
 use super::shard::{Core, Replayed, Step};
 use super::{Coordinators, Unavailable};
@@ -13,9 +14,8 @@ use crate::coordinator::transaction::{
 };
 use crate::coordinator::{AppendError, AppendId, Outcome, Producer, TopicPartition};
 
-/// How often and after which pause to look whether the transaction before is complete (Kafka waits 100 ms as well).
-const COMPLETION_LOOKS: u32 = 25;
-const COMPLETION_PAUSE: Duration = Duration::from_millis(4);
+/// After which pause to look whether the transaction before is complete, though no marker was reported.
+const COMPLETION_LOOK: Duration = Duration::from_millis(5);
 
 impl Coordinators {
     pub(crate) async fn init_producer_id(
@@ -45,19 +45,27 @@ impl Coordinators {
         }
     }
 
-    /// Like [`Self::add_partitions`], but waits a little for the transaction before to complete. A producer that ends
-    /// one transaction begins the next at once, and would otherwise have to come back after its own back-off.
+    /// Like [`Self::add_partitions`], but waits a little for the transaction before to complete: producers that end one
+    /// transaction begin the next at once, and would otherwise have to come back after a back-off of their own.
+    /// Asks again whenever a marker is reported; `again` is called before that.
     pub(crate) async fn add_partitions_patiently(
         &self,
         add: AddPartitions,
+        patience: Duration,
+        mut again: impl FnMut(),
     ) -> Result<Result<(), AddPartitionsError>, Unavailable> {
-        for _ in 0..COMPLETION_LOOKS {
-            match self.add_partitions(add.clone()).await? {
-                Err(AddPartitionsError::Concurrent) => tokio::time::sleep(COMPLETION_PAUSE).await,
-                decided => return Ok(decided),
+        let shard = self.transactions.owner_of(&add.transactional_id)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            let told = shard.told();
+            let result = self.add_partitions(add.clone()).await?;
+            if result != Err(AddPartitionsError::Concurrent) || Instant::now() >= deadline {
+                return Ok(result);
             }
+            // Not only markers are waited for; the rest is seldom and short.
+            drop(timeout(COMPLETION_LOOK, told).await);
+            again();
         }
-        self.add_partitions(add).await
     }
 
     pub(crate) async fn verify_partitions(

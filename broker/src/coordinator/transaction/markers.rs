@@ -1,7 +1,8 @@
 //! From the decision to completion: a marker in every partition, tried until it is there.
 
 use super::end::BUMPS_EPOCH;
-use super::{Context, Effect, Pending, State, Transaction, TransactionCoordinator, TransactionMetadata};
+use super::{Context, Effect, State, Transaction, TransactionCoordinator, TransactionMetadata};
+use crate::coordinator::log_record;
 use crate::coordinator::{Outcome, Producer, TopicPartition};
 
 /// Markers to write, one per partition.
@@ -85,6 +86,7 @@ impl Transaction {
         self.complete_if_marked(context);
     }
 
+    /// Completes at once: the next transaction need not wait for the record of it, only follow it in the log.
     fn complete_if_marked(&mut self, context: &mut Context<'_>) {
         let Some(metadata) = &self.metadata else { return };
         let Some(outcome) = metadata.state.outcome() else { return };
@@ -103,7 +105,8 @@ impl Transaction {
             next.producer_id = id;
             next.producer_epoch = 0;
         }
-        self.append(context, Pending::Complete { next });
+        context.outbox.append(log_record::transaction_record(context.transactional_id, &next));
+        self.metadata = Some(next);
     }
 }
 

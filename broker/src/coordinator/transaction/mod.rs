@@ -6,8 +6,10 @@
 //! is it complete. Between the steps nothing can change the decision, a new coordinator included.
 //!
 //! Memory follows the log: a change counts from when the owner reports its append with
-//! [`TransactionCoordinator::appended`]; until then the transactional id refuses other changes. Left out: writing
-//! markers (the owner's), two-phase commit with outside coordinators (KIP-939).
+//! [`TransactionCoordinator::appended`]; until then the transactional id refuses other changes. The one exception is
+//! completion, which decides nothing: it counts at once, and whatever comes next is behind it in the log. Should it be
+//! lost, a start finds the decision and writes the markers again. Left out: writing markers (the owner's), two-phase
+//! commit with outside coordinators (KIP-939).
 
 mod add;
 mod admin;
@@ -93,7 +95,7 @@ pub struct TransactionCoordinator {
 /// One transactional id.
 #[derive(Debug, Default)]
 struct Transaction {
-    /// What the log holds; nothing until the first record is durable.
+    /// What the log holds or, once all markers are there, will hold; nothing until the first record is durable.
     metadata: Option<TransactionMetadata>,
     /// The change that is on its way to the log. Only one at a time.
     pending: Option<Pending>,
@@ -109,7 +111,6 @@ enum Pending {
     Init { request: RequestId, next: TransactionMetadata },
     Add { request: RequestId, next: TransactionMetadata },
     Prepare { requester: Requester, next: TransactionMetadata },
-    Complete { next: TransactionMetadata },
     Expire,
 }
 
@@ -223,14 +224,14 @@ impl Transaction {
     fn append(&mut self, context: &mut Context<'_>, pending: Pending) {
         let id = context.transactional_id;
         let record = match &pending {
-            Pending::Init { next, .. }
-            | Pending::Add { next, .. }
-            | Pending::Prepare { next, .. }
-            | Pending::Complete { next } => log_record::transaction_record(id, next),
+            Pending::Init { next, .. } | Pending::Add { next, .. } | Pending::Prepare { next, .. } => {
+                log_record::transaction_record(id, next)
+            }
             Pending::Expire => log_record::transaction_tombstone(id),
         };
         self.pending = Some(pending);
-        context.outbox.append(id, record);
+        let append = context.outbox.append(record);
+        context.outbox.waiting.insert(append, id.to_owned());
     }
 
     fn appended(&mut self, context: &mut Context<'_>, outcome: Result<(), AppendError>) {
@@ -247,10 +248,6 @@ impl Transaction {
                 context.reply(request, Reply::AddPartitions(result.map_err(AddPartitionsError::from)));
             }
             Some(Pending::Prepare { requester, next }) => self.prepared(context, requester, next, outcome),
-            Some(Pending::Complete { next }) => match outcome {
-                Ok(()) => self.metadata = Some(next),
-                Err(_) => context.retry_later(),
-            },
             Some(Pending::Expire) if outcome.is_ok() => self.metadata = None,
             Some(Pending::Expire) | None => {}
         }
@@ -311,6 +308,7 @@ impl Context<'_> {
 #[derive(Debug, Default)]
 struct Outbox {
     effects: Vec<Effect>,
+    /// Completions are not among them: nothing waits for those.
     waiting: BTreeMap<AppendId, String>,
     appends: u64,
 }
@@ -320,11 +318,11 @@ impl Outbox {
         self.effects.push(Effect::Reply { request, reply });
     }
 
-    fn append(&mut self, transactional_id: &str, record: LogRecord) {
+    fn append(&mut self, record: LogRecord) -> AppendId {
         self.appends += 1;
         let append = AppendId(self.appends);
-        self.waiting.insert(append, transactional_id.to_owned());
         self.effects.push(Effect::Append { append, records: vec![record] });
+        append
     }
 
     fn drain(&mut self) -> Vec<Effect> {

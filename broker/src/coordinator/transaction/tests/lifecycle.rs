@@ -88,7 +88,27 @@ fn markers_that_failed_are_tried_again() {
 }
 
 #[test]
-fn a_completion_that_could_not_be_stored_is_tried_again() {
+fn the_next_transaction_does_not_wait_for_the_record_of_the_last_completion() {
+    let mut scene = Scene::new();
+    let producer = scene.init();
+    scene.add(producer, &[0]).expect("the transaction opens");
+    scene.end(producer, Outcome::Commit, 0).expect("it is decided");
+    scene.hold = true;
+    scene.write_markers();
+    assert_eq!(scene.state(), State::CompleteCommit);
+    let next = scene.send_add(producer, &[1]);
+    assert_eq!(scene.held.len(), 2, "completion and opening go to the log one behind the other");
+    scene.hold = false;
+    scene.flush(Ok(()));
+    assert_eq!(scene.take_reply(next), Reply::AddPartitions(Ok(())));
+    assert_eq!(scene.state(), State::Ongoing);
+    scene.restart();
+    assert_eq!(scene.state(), State::Ongoing);
+    assert!(scene.markers.is_empty());
+}
+
+#[test]
+fn a_completion_that_was_not_stored_is_done_again_by_the_next_coordinator() {
     let mut scene = Scene::new();
     let producer = scene.init();
     scene.add(producer, &[0]).expect("the transaction opens");
@@ -97,9 +117,12 @@ fn a_completion_that_could_not_be_stored_is_tried_again() {
     scene.write_markers();
     scene.hold = false;
     scene.flush(Err(AppendError::NotEnoughReplicas));
-    assert_eq!(scene.state(), State::PrepareCommit);
-    scene.advance(100);
     assert_eq!(scene.state(), State::CompleteCommit);
+    scene.restart();
+    assert_eq!(scene.state(), State::PrepareCommit);
+    scene.write_markers();
+    assert_eq!(scene.state(), State::CompleteCommit);
+    assert_eq!(scene.add(producer, &[0]), Ok(()));
 }
 
 #[test]
