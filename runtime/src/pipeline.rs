@@ -3,6 +3,7 @@
 //! Start order: topics → queries → sources and sinks; [`PipelineRun::stop`] goes the other way round. The same code
 //! runs on the embedded node and on any Kafka cluster. Left out: what each task does, and telling people about it.
 
+pub mod ownership;
 pub mod topics;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use millstream_streams::{
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 
+pub use ownership::{Ownership, OwnershipError};
 pub use topics::TopicError;
 
 use crate::config::pipeline::Checked;
@@ -28,6 +30,9 @@ use crate::pipelines::{Change, ChangeKind, Section};
 
 /// A query that failed so often in a row, without a commit in between, will not mend itself while people wait.
 const QUERY_RESTARTS_MAX: u64 = 5;
+
+/// How long queries that cannot commit any more have to end.
+const ABANDON_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often queries are looked at while they are waited for.
 const QUERY_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -173,6 +178,14 @@ impl PipelineRun {
     pub async fn stop(&self) {
         self.worker.stop().await;
         self.session().stop().await;
+    }
+
+    /// Ends everything as it stands: another process runs the pipeline by now, and no commit of this one would count.
+    pub async fn abandon(&self) {
+        self.worker.abandon();
+        if tokio::time::timeout(ABANDON_PATIENCE, self.session().stop()).await.is_err() {
+            tracing::warn!(pipeline = self.name, "queries did not stop in time; their commits are fenced");
+        }
     }
 
     /// Goes over to another version of the pipeline: `changes` says which parts differ, and only those are touched.

@@ -14,4 +14,5 @@ mod plugins;
 mod postgres;
 mod process;
 mod rotation;
+mod takeover;
 mod tidy;

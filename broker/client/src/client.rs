@@ -7,7 +7,7 @@ use crate::admin::Admin;
 use crate::connection::{CallError, Pool};
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::coordinator::Coordinators;
-use crate::group::{GroupConfig, GroupConsumer};
+use crate::group::{GroupConfig, GroupConsumer, Lease};
 use crate::metadata::{ClusterSnapshot, Metadata, MetadataError, TopicLayout};
 use crate::producer::{Producer, ProducerConfig};
 use crate::transaction::{TransactionConfig, TransactionError, TransactionalProducer};
@@ -72,6 +72,7 @@ pub enum ConnectError {
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
+    lease: Option<Lease>,
 }
 
 pub(crate) struct Shared {
@@ -95,9 +96,21 @@ impl Client {
             coordinators: Coordinators::new(),
             config,
         };
-        let client = Client { shared: Arc::new(shared) };
+        let client = Client { shared: Arc::new(shared), lease: None };
         client.refresh_metadata().await.map_err(|source| ConnectError::Unreachable { addresses, source })?;
         Ok(client)
+    }
+
+    /// The same client for the holder of a seat: no transactional id is taken over while the lease is not held.
+    pub fn under(&self, lease: Lease) -> Client {
+        Client { shared: self.shared.clone(), lease: Some(lease) }
+    }
+
+    /// Ready while nobody else can hold the seat that this client works under; at once if it works under none.
+    pub async fn lease_held(&self) {
+        if let Some(lease) = &self.lease {
+            lease.held().await;
+        }
     }
 
     /// A producer; idempotent unless its settings say otherwise. Nothing is sent before the first record.

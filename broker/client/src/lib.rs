@@ -1,7 +1,7 @@
 //! Batch-level Kafka client over two transports: a TCP socket or a direct call.
 //!
 //! [`Client`] knows the cluster; it hands out a [`Producer`], a [`TransactionalProducer`], a [`Consumer`]
-//! (explicit partitions), a [`GroupConsumer`] (partitions shared out by a group) and an [`Admin`]. All of them work on
+//! (explicit partitions), a [`GroupConsumer`] (partitions shared out by a group), an [`Election`] and an [`Admin`]. All of them work on
 //! whole record batches: no future, channel hop or allocation per record unless the caller asks for one.
 //! Left out: TLS and SASL, the share-group and KIP-848 group protocols, log truncation detection.
 
@@ -23,7 +23,10 @@ pub use admin::{Admin, AdminError};
 pub use client::{Client, ClientConfig, Cluster, ConnectError};
 pub use connection::CallError;
 pub use consumer::{ConsumeError, Consumer, ConsumerConfig, Fetched, Isolation, OffsetReset, Start, StartAt};
-pub use group::{Assignor, GroupConfig, GroupConsumer, GroupError, GroupMetadata, GroupPoll};
+pub use group::{
+    Assignor, Election, ElectionConfig, GroupConfig, GroupConsumer, GroupError, GroupMetadata, GroupPoll,
+    Lease, Seat,
+};
 pub use metadata::{ClusterSnapshot, MetadataError, Node, PartitionLeader, TopicLayout};
 pub use producer::{
     Acks, Delivery, Header, NewRecord, ProduceError, Producer, ProducerConfig, Record, RecordMetadata,

@@ -5,11 +5,12 @@ mod summary;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_broker::Config;
-use millstream_client::{Client, ClientConfig, Cluster};
+use millstream_client::{Client, ClientConfig, Cluster, Lease};
 use millstream_streams::StateDatabase;
 
 use super::cluster::block_on;
@@ -22,7 +23,7 @@ use crate::config::pipeline::{self, Checked};
 use crate::config::resolve::Surroundings;
 use crate::http::{self, HttpServer, Resources};
 use crate::node::Node;
-use crate::pipeline::PipelineRun;
+use crate::pipeline::{Ownership, PipelineRun};
 use crate::pipelines::{Bundle, Pipelines};
 use progress::ProgressLine;
 
@@ -101,42 +102,105 @@ async fn run_pipeline(
     output: Output,
 ) -> Result<(), Failure> {
     let client = host.connect().await?;
-    let started = Instant::now();
+    let checked = Arc::new(checked);
     let state = host.state(arguments.state_memory_bytes)?;
-    let started_run = PipelineRun::start(client, &checked, arguments.until_done, state).await;
-    let (run, warnings) = started_run.map_err(Failure::failed)?;
-    let run = Arc::new(run);
-    let (bundle, checked) = (Bundle::of_part(&checked.pipeline.name), Arc::new(checked));
-    pipelines.adopt(bundle, Arc::clone(&checked), Arc::clone(&run));
-    warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
-    for answer in checked.plan.answers() {
-        answer::show(answer, output)?;
-    }
-    let ended = wait_for_end(&run, arguments.until_done, stop, output).await;
-    let elapsed = started.elapsed();
-    let told = match &ended {
-        Ok(End::Done) => summary::tell(&checked, &run, elapsed, host.data(), output),
-        Ok(End::Stopped) => {
-            output.note("stopping");
-            Ok(())
+    let task = Task { until_done: arguments.until_done, checked: &checked, host, state, pipelines, output };
+    let stopped = stop.requested();
+    tokio::pin!(stopped);
+    let mut ownership = host.stand(&client, &checked);
+    let ended = loop {
+        let client = match &mut ownership {
+            None => client.clone(),
+            Some(ownership) => tokio::select! {
+                lease = task.own(ownership) => client.under(lease?),
+                () = &mut stopped => break Ok(()),
+            },
+        };
+        match task.run(client, ownership.as_mut(), stopped.as_mut()).await {
+            Ok(End::Lost) => output.complain(&format!(
+                "pipeline {} may run elsewhere by now: what was not committed is dropped here",
+                checked.pipeline.name
+            )),
+            Ok(End::Done | End::Stopped) => break Ok(()),
+            Err(failure) => break Err(failure),
         }
-        Err(_) => Ok(()),
     };
-    run.stop().await;
-    ended?;
-    told
+    if let Some(ownership) = ownership {
+        ownership.leave().await;
+    }
+    ended
+}
+
+/// What one run needs to know.
+struct Task<'a> {
+    until_done: bool,
+    checked: &'a Arc<Checked>,
+    host: &'a Host,
+    state: Option<StateDatabase>,
+    pipelines: &'a Pipelines,
+    output: Output,
+}
+
+impl Task<'_> {
+    /// Waits until no other process runs the pipeline.
+    async fn own(&self, ownership: &mut Ownership) -> Result<Lease, Failure> {
+        let name = &self.checked.pipeline.name;
+        let lease = ownership.acquired(|owner| {
+            self.output.complain(&format!("pipeline {name} is run by {owner}: standing by"));
+            self.pipelines.stand_by(Bundle::of_part(name), Arc::clone(self.checked), owner);
+        });
+        lease.await.map_err(Failure::failed)
+    }
+
+    /// Runs the pipeline until it is done, fails, is stopped, or belongs to another process.
+    async fn run(
+        &self,
+        client: Client,
+        ownership: Option<&mut Ownership>,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<End, Failure> {
+        let (checked, output, until_done) = (self.checked, self.output, self.until_done);
+        let started = Instant::now();
+        let started_run = PipelineRun::start(client, checked, until_done, self.state.clone()).await;
+        let (run, warnings) = started_run.map_err(Failure::failed)?;
+        let run = Arc::new(run);
+        let bundle = Bundle::of_part(&checked.pipeline.name);
+        self.pipelines.adopt(bundle, Arc::clone(checked), Arc::clone(&run));
+        warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
+        for answer in checked.plan.answers() {
+            answer::show(answer, output)?;
+        }
+        let ended = wait_for_end(&run, until_done, ownership, stopped, output).await;
+        let elapsed = started.elapsed();
+        let told = match &ended {
+            Ok(End::Done) => summary::tell(checked, &run, elapsed, self.host.data(), output),
+            Ok(End::Stopped) => {
+                output.note("stopping");
+                Ok(())
+            }
+            Ok(End::Lost) | Err(_) => Ok(()),
+        };
+        match ended {
+            Ok(End::Lost) => run.abandon().await,
+            _ => run.stop().await,
+        }
+        told.and(ended)
+    }
 }
 
 enum End {
     Done,
     Stopped,
+    /// Another process may run the pipeline.
+    Lost,
 }
 
-/// Keeps the progress line up to date until the pipeline is done, fails, or is asked to stop.
+/// Keeps the progress line up to date until the pipeline is done, fails, is asked to stop or is lost.
 async fn wait_for_end(
     run: &PipelineRun,
     until_done: bool,
-    stop: StopRequest,
+    ownership: Option<&mut Ownership>,
+    mut stopped: Pin<&mut impl Future<Output = ()>>,
     output: Output,
 ) -> Result<End, Failure> {
     let line = ProgressLine::new(output);
@@ -148,15 +212,24 @@ async fn wait_for_end(
             false => std::future::pending().await,
         }
     };
-    let stopped = stop.requested();
-    tokio::pin!(work, stopped);
+    let lost = async {
+        match ownership {
+            Some(ownership) => ownership.lost().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(work, lost);
     loop {
         tokio::select! {
+            () = &mut lost => {
+                line.clear();
+                return Ok(End::Lost);
+            }
             done = &mut work => {
                 line.clear();
                 return done.map(|()| End::Done);
             }
-            () = &mut stopped => {
+            () = stopped.as_mut() => {
                 line.clear();
                 return Ok(End::Stopped);
             }
@@ -197,6 +270,13 @@ impl Host {
             Self::Elsewhere { addresses, .. } => Cluster::Bootstrap(addresses.clone()),
         };
         Client::connect(cluster, ClientConfig::default()).await.map_err(Failure::failed)
+    }
+
+    /// Where others may have been given the same pipeline, who runs it must be agreed on.
+    fn stand(&self, client: &Client, checked: &Checked) -> Option<Ownership> {
+        let pipeline = &checked.pipeline;
+        matches!(self, Self::Elsewhere { .. })
+            .then(|| Ownership::stand(client, &pipeline.name, &pipeline.directory))
     }
 
     fn ready_line(&self) -> String {

@@ -82,17 +82,23 @@ fn rows(pipeline: &Value) -> Vec<Vec<String>> {
     });
     let rows: Vec<_> = tasks.chain(queries).collect();
     match rows.is_empty() {
-        true => vec![[name.as_str(), "-", "-", "failed", "-", "-", "-"].map(str::to_owned).to_vec()],
+        true => {
+            let state = pipeline["state"].as_str().unwrap_or("failed");
+            vec![[name.as_str(), "-", "-", state, "-", "-", "-"].map(str::to_owned).to_vec()]
+        }
         false => rows,
     }
 }
 
-/// One line per part that an error holds up.
+/// One line per part that an error holds up, and about a pipeline that another process runs.
 fn errors(pipeline: &Value) -> impl Iterator<Item = String> {
     let name = pipeline["name"].as_str().unwrap_or("-").to_owned();
     let line = |part: &str, error: &str| format!("{name} {part}: {}", error.trim_end());
     let mut lines: Vec<String> =
         pipeline["problem"].as_str().map(|problem| line("", problem)).into_iter().collect();
+    if let Some(owner) = pipeline["owner"].as_str() {
+        lines.push(format!("{name}: run by {owner}; this one stands by"));
+    }
     for (list, key) in [("tasks", "node"), ("queries", "name")] {
         for part in pipeline[list].as_array().into_iter().flatten() {
             if let Some(error) = part["last_error"].as_str() {

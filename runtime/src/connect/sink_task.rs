@@ -117,6 +117,7 @@ impl SinkTask {
 
     /// Opens the sink and reads on where it is.
     async fn open(&self) -> Result<Attempt, TaskError> {
+        self.client.lease_held().await;
         let declaration = &self.declaration;
         let chain = Chain::compile(&declaration.steps)?;
         let made = declaration.plugin.sink(&declaration.settings, &declaration.surroundings);
@@ -270,6 +271,8 @@ impl SinkTask {
             origins = applied.origins;
         }
         if !batch.batch.is_empty() {
+            // The cluster fences what goes into topics; nothing but this keeps an owner that slept from the outside.
+            self.client.lease_held().await;
             let written = attempt.sink.write(batch).await.map_err(TaskError::connector("writing"))?;
             rejected.extend(written.rejected.into_iter().map(|mut rejection| {
                 if let Some(rows) = &origins {
@@ -322,6 +325,7 @@ impl SinkTask {
         let positions: Vec<_> = moved
             .map(|place| SinkPosition { partition: place.partition.clone(), next_offset: place.next })
             .collect();
+        self.client.lease_held().await;
         attempt.sink.commit(&positions).await.map_err(TaskError::connector("committing"))?;
         self.store(&positions, attempt.sink.delivery()).await?;
         for place in attempt.places.values_mut() {

@@ -30,7 +30,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub struct WorkerConfig {
     /// The longest that a source's transaction stays open.
     pub source_commit_interval: Duration,
-    /// The same for one that holds little, as long as commits are quick.
+    /// The shortest time between two commits of a source whose transactions hold little.
     pub source_commit_least: Duration,
     pub sink_commit_interval: Duration,
     /// A source commits before the interval once a transaction has this many bytes.
@@ -223,6 +223,11 @@ impl Worker {
         for (name, running) in running.drain(..) {
             self.wait_for_stop(&name, running).await;
         }
+    }
+
+    /// Ends every task as it stands, uncommitted: what they worked for belongs to somebody else.
+    pub fn abandon(&self) {
+        self.nodes.lock().values_mut().for_each(|node| drop(node.running.take()));
     }
 
     /// Lets a node's task commit and end, or starts it again: as its target says.

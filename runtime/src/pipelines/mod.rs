@@ -71,6 +71,8 @@ struct Entry {
     run: Option<Arc<PipelineRun>>,
     /// Why it does not run.
     problem: Option<String>,
+    /// Who runs it, while this process stands by.
+    owner: Option<String>,
 }
 
 /// All pipelines of this node. Cheap to clone.
@@ -120,8 +122,17 @@ impl Pipelines {
     /// Shows one run that somebody else started and will stop: its tasks can be paused and restarted, and what changes
     /// lasts as long as the run.
     pub fn adopt(&self, bundle: Bundle, checked: Arc<Checked>, run: Arc<PipelineRun>) {
-        let entry = Entry { bundle, checked: Some(checked), run: Some(run.clone()), problem: None };
+        let entry =
+            Entry { bundle, checked: Some(checked), run: Some(run.clone()), problem: None, owner: None };
         self.inner.entries.write().insert(run.name().to_owned(), entry);
+    }
+
+    /// Shows a pipeline that another process runs, and that this one will run when that one is gone.
+    pub fn stand_by(&self, bundle: Bundle, checked: Arc<Checked>, owner: &str) {
+        let name = checked.pipeline.name.clone();
+        let owner = Some(owner.to_owned());
+        let entry = Entry { bundle, checked: Some(checked), run: None, problem: None, owner };
+        self.inner.entries.write().insert(name, entry);
     }
 
     /// Starts what is stored. A pipeline that cannot start says so in its status; the others are not held up.
@@ -148,7 +159,7 @@ impl Pipelines {
             if let Some(problem) = &problem {
                 tracing::error!(pipeline = name, problem, "a stored pipeline does not start");
             }
-            self.inner.entries.write().insert(name, Entry { bundle, checked, run, problem });
+            self.inner.entries.write().insert(name, Entry { bundle, checked, run, problem, owner: None });
         }
         Ok(())
     }
@@ -288,7 +299,8 @@ impl Pipelines {
         if let Some(store) = &self.inner.store {
             store.put(name, &bundle).map_err(Refusal::failed)?;
         }
-        let entry = Entry { bundle, checked: Some(Arc::new(checked)), run: Some(run), problem: None };
+        let checked = Some(Arc::new(checked));
+        let entry = Entry { bundle, checked, run: Some(run), problem: None, owner: None };
         self.inner.entries.write().insert(name.to_owned(), entry);
         Ok((changes, warnings))
     }
@@ -354,7 +366,9 @@ impl Pipelines {
     fn run(&self, name: &str) -> Result<Arc<PipelineRun>, Refusal> {
         let entries = self.inner.entries.read();
         let entry = entries.get(name).ok_or_else(|| Refusal::unknown(name))?;
-        let problem = || entry.problem.clone().unwrap_or_else(|| "it is stopped".to_owned());
+        let stands_by = || entry.owner.as_ref().map(|owner| format!("{owner} runs it, this one stands by"));
+        let problem =
+            || entry.problem.clone().or_else(stands_by).unwrap_or_else(|| "it is stopped".to_owned());
         entry
             .run
             .clone()
@@ -394,7 +408,13 @@ impl Entry {
     fn status(&self, name: &str) -> Value {
         match &self.run {
             Some(run) => run.status(),
-            None => json!({ "name": name, "tasks": [], "queries": [], "problem": self.problem }),
+            None => {
+                let state = if self.owner.is_some() { "standby" } else { "failed" };
+                json!({
+                    "name": name, "state": state, "owner": self.owner, "tasks": [], "queries": [],
+                    "problem": self.problem,
+                })
+            }
         }
     }
 }

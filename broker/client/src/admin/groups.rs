@@ -100,7 +100,10 @@ impl Admin {
         })
     }
 
-    async fn describe_classic_group(&self, group_id: &str) -> Result<GroupDescription, AdminError> {
+    pub(crate) async fn describe_classic_group(
+        &self,
+        group_id: &str,
+    ) -> Result<GroupDescription, AdminError> {
         const ATTEMPT: &str = "describing group";
         let request =
             DescribeGroupsRequest { groups: vec![group_id.to_owned()], include_authorized_operations: false };

@@ -6,6 +6,7 @@
 mod assignor;
 mod blobs;
 mod committed;
+mod election;
 mod heartbeat;
 mod join;
 mod member;
@@ -16,6 +17,7 @@ use millstream_protocol::ErrorCode;
 
 pub(crate) use blobs::assignment_partitions;
 pub(crate) use committed::{by_topic, fetch_committed, store_committed};
+pub use election::{Election, ElectionConfig, Lease, Seat};
 pub use member::GroupConsumer;
 
 use crate::connection::CallError;

@@ -93,6 +93,7 @@ impl TransactionalProducer {
         config: TransactionConfig,
     ) -> Result<TransactionalProducer, TransactionError> {
         let transaction_timeout = config.transaction_timeout;
+        client.lease_held().await;
         let identity = steps::initialize(&client, transactional_id, transaction_timeout, None).await?;
         let is_version_2 = steps::is_version_2(&client, transactional_id).await?;
         let cell = Arc::new(TransactionCell::new(transactional_id.to_owned(), identity, is_version_2));
