@@ -9,6 +9,7 @@ mod identity;
 mod lines;
 mod options;
 mod output;
+mod parquet;
 mod partitioned;
 mod place;
 mod source;

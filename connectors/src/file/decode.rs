@@ -26,6 +26,7 @@ impl Decoder {
         match options.format {
             Format::Json => Ok(Decoder::Json),
             Format::Lines => Ok(Decoder::Lines),
+            Format::Parquet => Err(ConnectorError::fatal("a Parquet file is no text")),
             Format::Csv => Rows::new(options, header).map(Decoder::Csv),
         }
     }
@@ -61,7 +62,7 @@ impl Decoder {
 pub fn framing(options: &SourceOptions) -> Framing {
     match options.format {
         Format::Csv => Framing::Csv { delimiter: delimiter(options) },
-        Format::Json | Format::Lines => Framing::Lines,
+        Format::Json | Format::Lines | Format::Parquet => Framing::Lines,
     }
 }
 

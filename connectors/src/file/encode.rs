@@ -31,7 +31,7 @@ impl Encoder {
         let tombstones = options.tombstones;
         match options.format {
             Format::Json => Encoder::Json { tombstones },
-            Format::Lines => Encoder::Lines { tombstones },
+            Format::Lines | Format::Parquet => Encoder::Lines { tombstones },
             Format::Csv => Encoder::Csv(Table {
                 delimiter: u8::try_from(options.delimiter).unwrap_or(b','),
                 header: options.header,

@@ -56,6 +56,11 @@ impl Head {
         Ok(Head { bytes, hash: hash(&head) })
     }
 
+    /// Of bytes that tell a file of that length from another.
+    pub fn of_bytes(length: u64, bytes: &[u8]) -> Head {
+        Head { bytes: length, hash: hash(bytes) }
+    }
+
     /// Whether the file begins with the same bytes.
     pub fn matches(&self, file: &File) -> io::Result<bool> {
         match Head::of(file, self.bytes) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::template::Template;
 
-const FORMATS: Kind = Kind::Choice(&["json", "csv", "lines"]);
+const FORMATS: Kind = Kind::Choice(&["json", "csv", "lines", "parquet"]);
 const TYPES: &[&str] = &["text", "integer", "number", "boolean", "json"];
 
 pub const SOURCE: &[ConfigOption] = &[
@@ -22,7 +22,7 @@ pub const SOURCE: &[ConfigOption] = &[
         name: "format",
         kind: FORMATS,
         presence: Presence::Default("\"json\""),
-        doc: "json: one JSON value per line; csv: a JSON object per row; lines: each line as it is",
+        doc: "json: one JSON value per line; csv and parquet: a JSON object per row; lines: each line as it is",
     },
     ConfigOption {
         name: "compression",
@@ -34,7 +34,8 @@ pub const SOURCE: &[ConfigOption] = &[
         name: "follow",
         kind: Kind::Boolean,
         presence: Presence::Default("false"),
-        doc: "go on at the end of the file as it grows, through rotation and truncation, and take up new files",
+        doc: "go on at the end of the file as it grows, through rotation and truncation, and take up new files; a Parquet \
+              file is waited for until it has its footer, and what replaces it is read next",
     },
     ConfigOption {
         name: "on_truncate",
@@ -53,7 +54,7 @@ pub const SOURCE: &[ConfigOption] = &[
         name: "columns",
         kind: Kind::List(&Kind::Text),
         presence: Presence::Optional,
-        doc: "csv: names of the columns, in place of the header's",
+        doc: "csv: names of the columns, in place of the header's; parquet: which columns to read, in this order",
     },
     ConfigOption {
         name: "delimiter",
@@ -124,6 +125,7 @@ pub enum Format {
     Json,
     Csv,
     Lines,
+    Parquet,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -210,9 +212,18 @@ pub struct SinkOptions {
     pub existing: Existing,
 }
 
+/// Options that mean something for some formats only.
+const SOURCE_FORMATS: &[(&str, &[&str])] = &[
+    ("compression", &["json", "csv", "lines"]),
+    ("header", &["csv"]),
+    ("columns", &["csv", "parquet"]),
+    ("delimiter", &["csv"]),
+    ("types", &["csv"]),
+];
+
 pub fn check_source(config: &Value) -> Vec<Diagnostic> {
     let mut mistakes = config::check(SOURCE, config);
-    check_csv(config, &mut mistakes, &["header", "columns", "delimiter", "types"]);
+    check_formats(config, &mut mistakes, SOURCE_FORMATS);
     let text = |name: &str| config.get(name).and_then(Value::as_str);
     if let Some(error) = text("path").and_then(|path| glob::Pattern::new(path).err()) {
         mistakes.push(Diagnostic::of("path", format!("not a pattern: {}", error.msg)));
@@ -230,9 +241,12 @@ pub fn check_source(config: &Value) -> Vec<Diagnostic> {
     mistakes
 }
 
+const SINK_FORMATS: &[(&str, &[&str])] =
+    &[("columns", &["csv"]), ("header", &["csv"]), ("delimiter", &["csv"])];
+
 pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
     let mut mistakes = config::check(SINK, config);
-    check_csv(config, &mut mistakes, &["header", "columns", "delimiter"]);
+    check_formats(config, &mut mistakes, SINK_FORMATS);
     match config.get("path").and_then(Value::as_str).map(Template::parse) {
         Some(Err(reason)) => mistakes.push(Diagnostic::of("path", reason)),
         Some(Ok(Some(_))) if config["format"] == "csv" && config.get("columns").is_none() => {
@@ -246,10 +260,10 @@ pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
     mistakes
 }
 
-fn check_csv(config: &Value, mistakes: &mut Vec<Diagnostic>, csv_only: &[&str]) {
+fn check_formats(config: &Value, mistakes: &mut Vec<Diagnostic>, options: &[(&str, &[&str])]) {
     let format = config.get("format").and_then(Value::as_str).unwrap_or("json");
-    for name in csv_only {
-        if format != "csv" && config.get(*name).is_some() {
+    for (name, formats) in options {
+        if !formats.contains(&format) && config.get(*name).is_some() {
             mistakes.push(Diagnostic::of(name, format!("`{name}` has no meaning for format {format}")));
         }
     }

@@ -70,22 +70,20 @@ impl Start {
     }
 }
 
-/// The file a place is in, or the one to begin with.
+/// The file a place is in, or the one to begin with. `holds` says whether a file is still the one that the place is in.
 pub fn find(
     path: &Path,
     place: Option<Place>,
     options: &SourceOptions,
     switches: bool,
+    holds: impl Fn(&Place, &File) -> io::Result<bool>,
 ) -> Result<Start, ConnectorError> {
     let failed = |error| file_error("opening", path, error);
     let Some(place) = place else {
         return first(path, switches).map_err(failed);
     };
     let current = File::open(path);
-    let continues = |file: &File| -> io::Result<bool> {
-        let packed = is_packed(file, options.compression)?;
-        Ok((packed || file.metadata()?.len() >= place.offset) && place.head.matches(file)?)
-    };
+    let continues = |file: &File| holds(&place, file);
     if let Ok(file) = &current
         && place.is_of(&file.metadata().map_err(failed)?)
     {
@@ -132,6 +130,33 @@ pub fn find(
     Ok(Start::anew(file, if same_birth { passed } else { Vec::new() }))
 }
 
+/// The file that continues one, once rotation or a writer has put it there; `ours` are that one and those before it of the
+/// same birth. While the successor is empty, the writer may still be writing to the old one.
+pub fn successor(path: &Path, born_ns: Option<u64>, ours: &[Inode]) -> Result<Option<File>, ConnectorError> {
+    let failed = |doing: &str, error| file_error(doing, path, error);
+    let current = match File::open(path) {
+        Ok(file) => file,
+        // Between the rename and the creation of the new file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("opening", error)),
+    };
+    let metadata = current.metadata().map_err(|error| failed("looking at", error))?;
+    if ours.last() == Some(&Inode::of(&metadata)) {
+        return Ok(None);
+    }
+    let between = match born_ns {
+        Some(born) => next_generation(path, born, ours)
+            .map_err(|error| failed("looking for rotated files beside", error))?,
+        None => None,
+    };
+    if let Some(found) = between.filter(|found| found.path != path) {
+        return Ok(Some(found.file));
+    }
+    // Renamed meanwhile: the next look finds it under its new name.
+    let still = path.metadata().is_ok_and(|now| Inode::of(&now) == Inode::of(&metadata));
+    Ok((still && metadata.len() > 0).then_some(current))
+}
+
 /// The file to begin with where nothing was read yet. Rotated ones that lie there already are none of ours.
 fn first(path: &Path, switches: bool) -> io::Result<Start> {
     // Before the file is opened: what comes to be later is younger than it.
@@ -164,6 +189,12 @@ pub fn is_packed(file: &File, compression: Compression) -> io::Result<bool> {
         Compression::Gzip => true,
         Compression::Auto => file.read_at(&mut start, 0)? == 2 && start == [0x1f, 0x8b],
     })
+}
+
+/// Whether a text file holds what lay before the place.
+pub fn holds_text(place: &Place, file: &File, compression: Compression) -> io::Result<bool> {
+    let packed = is_packed(file, compression)?;
+    Ok((packed || file.metadata()?.len() >= place.offset) && place.head.matches(file)?)
 }
 
 pub fn open_blocks(file: File, packed: bool, offset: u64) -> io::Result<Blocks> {

@@ -18,10 +18,11 @@ use millstream_sdk::record::{Batch, ColumnBuilder};
 use millstream_sdk::source::{BadRecord, PollLimits, Polled, Position, Source, SourceReader, Split};
 
 use super::decode::{self, Decoder};
-use super::identity::{Head, Inode, born_ns, next_generation};
+use super::identity::{Head, Inode, born_ns};
 use super::lines::{Blocks, Framing, MAX_RECORD_BYTES};
 use super::options::{Format, SourceOptions};
-use super::place::{Place, Start, find, is_packed, open_blocks, refuse_truncation};
+use super::parquet::ParquetTail;
+use super::place::{Place, Start, find, holds_text, is_packed, open_blocks, refuse_truncation, successor};
 use crate::blocking::Blocking;
 
 /// How often a followed file is looked at for more.
@@ -99,19 +100,41 @@ impl Source for FileSource {
         };
         let switches = self.options.follow && !self.is_pattern();
         let options = Arc::clone(&self.options);
-        let tail = tokio::task::spawn_blocking(move || Tail::open(options, path, place, switches))
+        match options.format {
+            Format::Parquet => {
+                FileReader::open(move || ParquetTail::open(options, path, place, switches)).await
+            }
+            Format::Json | Format::Csv | Format::Lines => {
+                FileReader::open(move || Tail::open(options, path, place, switches)).await
+            }
+        }
+    }
+}
+
+/// A file being read, from the side of the blocking pool.
+pub trait ReadFile: Send + 'static {
+    /// What there is to read now; without a position when there is nothing.
+    fn read(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError>;
+}
+
+struct FileReader<File> {
+    tail: Blocking<File, Result<Polled, ConnectorError>>,
+}
+
+impl<File: ReadFile> FileReader<File> {
+    async fn open<Open>(open: Open) -> Result<Box<dyn SourceReader>, ConnectorError>
+    where
+        Open: FnOnce() -> Result<File, ConnectorError> + Send + 'static,
+    {
+        let tail = tokio::task::spawn_blocking(open)
             .await
             .map_err(|error| ConnectorError::fatal("opening a file").caused_by(error))??;
         Ok(Box::new(FileReader { tail: Blocking::new(tail) }))
     }
 }
 
-struct FileReader {
-    tail: Blocking<Tail, Result<Polled, ConnectorError>>,
-}
-
 #[async_trait]
-impl SourceReader for FileReader {
+impl<File: ReadFile> SourceReader for FileReader<File> {
     async fn poll(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
         let deadline = Instant::now() + limits.wait;
         loop {
@@ -148,6 +171,12 @@ struct Tail {
     waited: bool,
 }
 
+impl ReadFile for Tail {
+    fn read(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
+        self.read_on(limits)
+    }
+}
+
 /// What there is to do at the end of the file.
 enum AtEnd {
     Wait,
@@ -163,7 +192,9 @@ impl Tail {
         place: Option<Place>,
         switches: bool,
     ) -> Result<Tail, ConnectorError> {
-        let Start { file, place, passed } = find(&path, place, &options, switches)?;
+        let compression = options.compression;
+        let holds = |place: &Place, file: &File| holds_text(place, file, compression);
+        let Start { file, place, passed } = find(&path, place, &options, switches, holds)?;
         let offset = place.as_ref().map_or(0, |place| place.offset);
         let failed = |error| file_error("opening", &path, error);
         let metadata = file.metadata().map_err(failed)?;
@@ -203,7 +234,7 @@ impl Tail {
         Ok(tail)
     }
 
-    fn read(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
+    fn read_on(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError> {
         let rows = limits.max_records.min(16 << 10);
         let mut values = ColumnBuilder::with_capacity(rows, limits.max_bytes.min(2 << 20));
         let mut bad = Vec::new();
@@ -366,30 +397,9 @@ impl Tail {
         Ok(successor.map_or(AtEnd::Wait, AtEnd::Switch))
     }
 
-    /// The file that continues this one, once rotation has made one. While it is empty, the writer may still be
-    /// writing to the old one.
+    /// The file that continues this one, once rotation has made one.
     fn successor(&self) -> Result<Option<File>, ConnectorError> {
-        let current = match File::open(&self.path) {
-            Ok(file) => file,
-            // Between the rename and the creation of the new file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.failed("opening", error)),
-        };
-        let metadata = current.metadata().map_err(|error| self.failed("looking at", error))?;
-        if Inode::of(&metadata) == self.inode {
-            return Ok(None);
-        }
-        let between = match self.born_ns {
-            Some(born) => next_generation(&self.path, born, &self.passed_with_ours())
-                .map_err(|error| self.failed("looking for rotated files beside", error))?,
-            None => None,
-        };
-        if let Some(found) = between.filter(|found| found.path != self.path) {
-            return Ok(Some(found.file));
-        }
-        // Renamed meanwhile: the next look finds it under its new name.
-        let still = self.path.metadata().is_ok_and(|now| Inode::of(&now) == Inode::of(&metadata));
-        Ok((still && metadata.len() > 0).then_some(current))
+        successor(&self.path, self.born_ns, &self.passed_with_ours())
     }
 
     /// The file was cut or rewritten in place: it begins anew, or that is an error.

@@ -1,0 +1,20 @@
+//! Parquet files: rows of tables as JSON objects, both ways. The one place that sees Arrow.
+//!
+//! Walk in: [`source`] (which file, wait for its footer, resume at a row) → [`footer`] (is it whole, is it sane) → [`table`]
+//! (batches of rows) → [`render`] (cells to JSON).
+//! Walk out: [`sink`] (files of one sink, journal) → [`columns`] (JSON to typed columns, by [`kind`]) → [`writer`] (row groups).
+
+mod source;
+
+mod footer;
+mod pages;
+mod schema;
+mod table;
+mod thrift;
+
+mod render;
+
+#[cfg(test)]
+mod tests;
+
+pub use source::ParquetTail;
