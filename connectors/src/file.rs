@@ -1,7 +1,8 @@
-//! Files: read them line by line into a topic, write a topic into one.
+//! Files: read them line by line, or row by row, into a topic, write a topic into one.
 //!
 //! Walk in: [`source`] (splits, follow, resume) → [`lines`] (blocks and records) → [`decode`] (bytes to values).
 //! Walk out: [`sink`] → [`encode`] (records to lines) → [`output`] (the file and its journal).
+//! Parquet has walks of its own: [`parquet`].
 
 mod decode;
 mod encode;
@@ -31,20 +32,21 @@ impl Plugin for File {
         Description {
             name: "file",
             version: env!("CARGO_PKG_VERSION"),
-            doc: "Reads and writes files of JSON lines, CSV or plain lines.",
+            doc: "Reads and writes files of JSON lines, CSV, Parquet or plain lines.",
             roles: vec![
                 RoleDescription {
                     role: Role::Source,
-                    doc: "One record per line. Exactly-once: the place in the file is committed with the records. \
+                    doc: "One record per line or row. Exactly-once: the place in the file is committed with the records. \
                           Reads each matching file to its end, or follows it through rotation with `follow`.",
                     options: options::SOURCE,
                     delivery: None,
                 },
                 RoleDescription {
                     role: Role::Sink,
-                    doc: "One line per record into exactly the file that `path` names, or into many by a path with \
+                    doc: "One line or row per record into exactly the file that `path` names, or into many by a path with \
                           placeholders such as out/{country}/{ordered_at:%Y-%m-%d}.jsonl. Exactly-once: a journal \
-                          beside them holds committed lengths and the topic positions.",
+                          beside them holds committed lengths and the topic positions. Parquet files are finished by size or age \
+                          and appear whole.",
                     options: options::SINK,
                     delivery: Some(Delivery::Transactional),
                 },

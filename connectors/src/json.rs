@@ -7,7 +7,7 @@ mod object;
 mod scan;
 mod text;
 
-pub use object::{Fields, RawField, field, fields, path};
+pub use object::{Fields, Items, RawField, field, fields, items, path};
 pub use scan::{JsonError, MAX_DEPTH, compact, skip_value, validate};
 pub use text::{push_escaped, unescape};
 

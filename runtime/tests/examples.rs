@@ -142,6 +142,27 @@ fn a_table_of_a_sqlite_file_is_written_and_read_back() {
 }
 
 #[test]
+fn orders_become_parquet_files_by_country_and_come_back() {
+    let folder = copy("parquet");
+    for _ in 0..2 {
+        // The second time there is nothing left to do.
+        run_file_to_end(folder.path(), "pipeline.yaml", &[]);
+        run_file_to_end(folder.path(), "read.yaml", &[]);
+    }
+    let text = std::fs::read_to_string(folder.path().join("out/amounts.csv")).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    assert_eq!(header, "id,amount");
+    let mut ids: Vec<u64> = Vec::new();
+    for row in rows.lines() {
+        let (id, amount) = row.split_once(',').unwrap();
+        assert_eq!(amount.split_once('.').unwrap().1.len(), 2, "{row}");
+        ids.push(id.parse().unwrap());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (0..500).collect::<Vec<_>>());
+}
+
+#[test]
 fn requests_become_files_by_country_and_day() {
     let folder = copy("webhook");
     let address = free_address();

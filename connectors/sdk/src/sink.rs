@@ -93,6 +93,17 @@ pub trait Sink: Send {
     /// Positions name every partition that moved since the last commit, also where no record was written.
     async fn commit(&mut self, positions: &[SinkPosition]) -> Result<(), ConnectorError>;
 
+    /// Whether the last commit has left something for a later one: a file that is complete or no file at all, and waits
+    /// for more rows. The host then counts nothing as committed, and goes on committing also when nothing comes.
+    fn is_holding(&self) -> bool {
+        false
+    }
+
+    /// A commit that leaves nothing: the pipeline is at its end, or stops.
+    async fn finish(&mut self, positions: &[SinkPosition]) -> Result<(), ConnectorError> {
+        self.commit(positions).await
+    }
+
     async fn close(&mut self) -> Result<(), ConnectorError> {
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
+use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence, Step};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::parquet::Kind as ColumnKind;
 use super::template::Template;
 
 const FORMATS: Kind = Kind::Choice(&["json", "csv", "lines", "parquet"]);
@@ -84,13 +85,14 @@ pub const SINK: &[ConfigOption] = &[
         name: "format",
         kind: FORMATS,
         presence: Presence::Default("\"json\""),
-        doc: "json: one JSON value per line; csv: a row per JSON object; lines: each value as it is",
+        doc: "json: one JSON value per line; csv and parquet: a row per JSON object; lines: each value as it is",
     },
     ConfigOption {
         name: "columns",
         kind: Kind::List(&Kind::Text),
         presence: Presence::Optional,
-        doc: "csv: which fields to write, in this order; by default those of the first record",
+        doc: "csv and parquet: which fields to write, in this order; by default those of the first record (csv), or all as \
+              they come: a new one begins a new file (parquet)",
     },
     ConfigOption {
         name: "header",
@@ -108,7 +110,8 @@ pub const SINK: &[ConfigOption] = &[
         name: "tombstones",
         kind: Kind::Choice(&["skip", "write"]),
         presence: Presence::Default("\"skip\""),
-        doc: "records without a value: leave them out, or write them (json: null; else an empty line or row)",
+        doc: "records without a value: leave them out, or write them (json: null; else an empty line or row; parquet: a row \
+              of nulls)",
     },
     ConfigOption {
         name: "existing",
@@ -116,6 +119,45 @@ pub const SINK: &[ConfigOption] = &[
         presence: Presence::Default("\"fail\""),
         doc: "a file that is already there and was not written from this topic: refuse, write behind it, or \
               write it anew",
+    },
+    ConfigOption {
+        name: "types",
+        kind: Kind::Map(&Kind::Text),
+        presence: Presence::Optional,
+        doc: "parquet: the types of some columns, such as decimal(12,2), timestamptz, date, list<int32>, map<text> or \
+              struct<lat: double>; the others get boolean, int64, double, text, list or struct by their values. What does \
+              not fit a column exactly is rejected",
+    },
+    ConfigOption {
+        name: "compression",
+        kind: Kind::Choice(&["none", "snappy", "zstd", "gzip", "lz4"]),
+        presence: Presence::Default("\"snappy\""),
+        doc: "parquet: how pages are compressed",
+    },
+    ConfigOption {
+        name: "row_group_rows",
+        kind: Kind::Integer { min: 1, max: 10_000_000 },
+        presence: Presence::Default("131072"),
+        doc: "parquet: rows of a row group, of which at most 64 MiB are gathered",
+    },
+    ConfigOption {
+        name: "file_bytes",
+        kind: Kind::Integer { min: 1, max: i64::MAX },
+        presence: Presence::Default("134217728"),
+        doc: "parquet: a file of so many bytes is finished and the next begun; the first is called `path`, the others have a \
+              number before their extension",
+    },
+    ConfigOption {
+        name: "file_rows",
+        kind: Kind::Integer { min: 1, max: i64::MAX },
+        presence: Presence::Optional,
+        doc: "parquet: the same for so many rows",
+    },
+    ConfigOption {
+        name: "file_interval_ms",
+        kind: Kind::Integer { min: 0, max: i64::MAX },
+        presence: Presence::Default("60000"),
+        doc: "parquet: how long rows may wait for their file to be finished, and their positions to be committed",
     },
 ];
 
@@ -200,6 +242,17 @@ pub enum Existing {
     Replace,
 }
 
+/// How the pages of a Parquet file are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableCompression {
+    None,
+    Snappy,
+    Zstd,
+    Gzip,
+    Lz4,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SinkOptions {
@@ -210,6 +263,26 @@ pub struct SinkOptions {
     pub delimiter: char,
     pub tombstones: Tombstones,
     pub existing: Existing,
+    /// In the order they were given.
+    #[serde(default)]
+    pub types: serde_json::Map<String, Value>,
+    pub compression: TableCompression,
+    pub row_group_rows: usize,
+    pub file_bytes: u64,
+    pub file_rows: Option<u64>,
+    pub file_interval_ms: u64,
+}
+
+impl SinkOptions {
+    /// The types that were given.
+    pub fn kinds(&self) -> Result<Vec<(String, ColumnKind)>, String> {
+        let kind = |(name, written): (&String, &Value)| {
+            let written = written.as_str().unwrap_or_default();
+            let kind = ColumnKind::parse(written).map_err(|reason| format!("types.{name}: {reason}"))?;
+            Ok((name.clone(), kind))
+        };
+        self.types.iter().map(kind).collect()
+    }
 }
 
 /// Options that mean something for some formats only.
@@ -241,12 +314,22 @@ pub fn check_source(config: &Value) -> Vec<Diagnostic> {
     mistakes
 }
 
-const SINK_FORMATS: &[(&str, &[&str])] =
-    &[("columns", &["csv"]), ("header", &["csv"]), ("delimiter", &["csv"])];
+const SINK_FORMATS: &[(&str, &[&str])] = &[
+    ("columns", &["csv", "parquet"]),
+    ("header", &["csv"]),
+    ("delimiter", &["csv"]),
+    ("types", &["parquet"]),
+    ("compression", &["parquet"]),
+    ("row_group_rows", &["parquet"]),
+    ("file_bytes", &["parquet"]),
+    ("file_rows", &["parquet"]),
+    ("file_interval_ms", &["parquet"]),
+];
 
 pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
     let mut mistakes = config::check(SINK, config);
     check_formats(config, &mut mistakes, SINK_FORMATS);
+    check_types(config, &mut mistakes);
     match config.get("path").and_then(Value::as_str).map(Template::parse) {
         Some(Err(reason)) => mistakes.push(Diagnostic::of("path", reason)),
         Some(Ok(Some(_))) if config["format"] == "csv" && config.get("columns").is_none() => {
@@ -258,6 +341,23 @@ pub fn check_sink(config: &Value) -> Vec<Diagnostic> {
         _ => {}
     }
     mistakes
+}
+
+/// Types that are none, and types of columns that are not written.
+fn check_types(config: &Value, mistakes: &mut Vec<Diagnostic>) {
+    let Some(Value::Object(types)) = config.get("types") else {
+        return;
+    };
+    let columns = config.get("columns").and_then(Value::as_array);
+    for (name, written) in types {
+        let at = || vec![Step::Key("types".to_owned()), Step::Key(name.clone())];
+        if let Some(Err(reason)) = written.as_str().map(ColumnKind::parse) {
+            mistakes.push(Diagnostic::new(at(), reason));
+        }
+        if columns.is_some_and(|columns| !columns.iter().any(|column| column == name)) {
+            mistakes.push(Diagnostic::new(at(), format!("`{name}` is not one of `columns`")));
+        }
+    }
 }
 
 fn check_formats(config: &Value, mistakes: &mut Vec<Diagnostic>, options: &[(&str, &[&str])]) {

@@ -14,7 +14,19 @@ mod thrift;
 
 mod render;
 
+mod sink;
+
+mod journal;
+
+mod columns;
+mod kind;
+mod writer;
+
+mod cell;
+
 #[cfg(test)]
 mod tests;
 
+pub use kind::Kind;
+pub use sink::ParquetFiles;
 pub use source::ParquetTail;

@@ -9,8 +9,9 @@ use millstream_sdk::error::ConnectorError;
 use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
 
 use super::encode::Encoder;
-use super::options::SinkOptions;
+use super::options::{Format, SinkOptions};
 use super::output::{Names, Output};
+use super::parquet::ParquetFiles;
 use super::partitioned::Files;
 use super::template::Template;
 use crate::blocking::Blocking;
@@ -22,22 +23,32 @@ pub struct FileSink {
     options: Arc<SinkOptions>,
     target: Target,
     open: Option<Blocking<Open, Result<Written, ConnectorError>>>,
+    /// The last commit left rows for a later one.
+    is_holding: bool,
 }
 
 /// One file, or one per what its path's placeholders stand for.
 #[derive(Clone)]
 enum Target {
     File(Names),
-    Files { base: PathBuf, template: Template },
+    Files {
+        base: PathBuf,
+        template: Template,
+    },
+    /// One or many.
+    Parquet {
+        base: PathBuf,
+    },
 }
 
 impl FileSink {
     pub fn new(options: SinkOptions, base: &Path) -> Result<FileSink, ConnectorError> {
         let target = match Template::parse(&options.path).map_err(ConnectorError::config)? {
+            _ if options.format == Format::Parquet => Target::Parquet { base: base.to_path_buf() },
             None => Target::File(Names::new(base.join(&options.path))?),
             Some(template) => Target::Files { base: base.to_path_buf(), template },
         };
-        Ok(FileSink { options: Arc::new(options), target, open: None })
+        Ok(FileSink { options: Arc::new(options), target, open: None, is_holding: false })
     }
 
     async fn run<Work>(&mut self, work: Work) -> Result<Written, ConnectorError>
@@ -76,7 +87,20 @@ impl Sink for FileSink {
 
     async fn commit(&mut self, positions: &[SinkPosition]) -> Result<(), ConnectorError> {
         let positions = positions.to_vec();
-        self.run(move |open| open.commit(positions)).await.map(|_| ())
+        let written = self.run(move |open| open.commit(positions, false)).await?;
+        self.is_holding = !written.durable;
+        Ok(())
+    }
+
+    fn is_holding(&self) -> bool {
+        self.is_holding
+    }
+
+    async fn finish(&mut self, positions: &[SinkPosition]) -> Result<(), ConnectorError> {
+        let positions = positions.to_vec();
+        self.run(move |open| open.commit(positions, true)).await?;
+        self.is_holding = false;
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<(), ConnectorError> {
@@ -88,6 +112,7 @@ impl Sink for FileSink {
 enum Open {
     One(One),
     Many(Files),
+    Parquet(ParquetFiles),
 }
 
 impl Open {
@@ -101,6 +126,10 @@ impl Open {
             Target::Files { base, template } => {
                 Files::open(options, &base, &template, |held| belongs(held, partitions)).map(Open::Many)
             }
+            Target::Parquet { base } => {
+                ParquetFiles::open(options, &base, partitions, |held| belongs(held, partitions))
+                    .map(Open::Parquet)
+            }
         }
     }
 
@@ -108,6 +137,7 @@ impl Open {
         match self {
             Open::One(one) => one.positions().collect(),
             Open::Many(files) => files.positions().collect(),
+            Open::Parquet(files) => files.positions().collect(),
         }
     }
 
@@ -115,13 +145,15 @@ impl Open {
         match self {
             Open::One(one) => one.write(batch),
             Open::Many(files) => files.write(batch),
+            Open::Parquet(files) => files.write(batch),
         }
     }
 
-    fn commit(&mut self, positions: Vec<SinkPosition>) -> Result<Written, ConnectorError> {
+    fn commit(&mut self, positions: Vec<SinkPosition>, finishes: bool) -> Result<Written, ConnectorError> {
         match self {
             Open::One(one) => one.commit(positions),
             Open::Many(files) => files.commit(positions),
+            Open::Parquet(files) => files.commit(positions, finishes),
         }
     }
 }

@@ -101,6 +101,50 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// The raw values of a list in order; `None` when the text does not start one.
+pub fn items(list: &[u8]) -> Option<Items<'_>> {
+    let start = skip_blanks(list, 0);
+    (list.get(start) == Some(&b'[')).then_some(Items { text: list, at: start + 1, first: true })
+}
+
+/// Iterates over the values of a list. Ends after the first error.
+#[derive(Debug)]
+pub struct Items<'a> {
+    text: &'a [u8],
+    at: usize,
+    first: bool,
+}
+
+impl<'a> Items<'a> {
+    fn advance(&mut self) -> Result<Option<&'a [u8]>, JsonError> {
+        let mut at = skip_blanks(self.text, self.at);
+        match self.text.get(at) {
+            Some(b']') => return Ok(None),
+            Some(b',') if !self.first => at = skip_blanks(self.text, at + 1),
+            _ if !self.first => return Err(JsonError { at, expected: "`,` or `]`" }),
+            _ => {}
+        }
+        self.first = false;
+        self.at = skip_value(self.text, at)?;
+        Ok(Some(&self.text[at..self.at]))
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Result<&'a [u8], JsonError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == usize::MAX {
+            return None;
+        }
+        let found = self.advance().transpose();
+        if !matches!(found, Some(Ok(_))) {
+            self.at = usize::MAX;
+        }
+        found
+    }
+}
+
 fn names_equal(raw: &[u8], name: &str) -> bool {
     raw == name.as_bytes() || (raw.contains(&b'\\') && unescape(raw).is_some_and(|raw| raw == name))
 }

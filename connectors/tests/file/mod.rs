@@ -1,6 +1,7 @@
 //! The file source and the file sink.
 
 mod parquet;
+mod parquet_sink;
 mod partitioned;
 mod rotation;
 mod sink;

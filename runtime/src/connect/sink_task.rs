@@ -74,6 +74,17 @@ enum Ended {
     Repartitioned,
 }
 
+/// What a commit is to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What was taken, as far as the sink is ready to.
+    Taken,
+    /// All that was taken: nothing more will come for now.
+    Finish,
+    /// The same, and even if that was nothing, so that an output appears.
+    Appear,
+}
+
 struct Place {
     partition: sink::TopicPartition,
     /// The next offset to take.
@@ -194,11 +205,11 @@ impl SinkTask {
     async fn pump(&self, attempt: &mut Attempt) -> Result<Ended, TaskError> {
         loop {
             if self.stop.is_cancelled() {
-                self.commit(attempt, false).await?;
+                self.commit(attempt, Extent::Finish).await?;
                 return Ok(Ended::Stopped);
             }
             if self.has_other_partitions(attempt).await? {
-                self.commit(attempt, false).await?;
+                self.commit(attempt, Extent::Finish).await?;
                 return Ok(Ended::Repartitioned);
             }
             let wait = match attempt.opened {
@@ -214,8 +225,10 @@ impl SinkTask {
             }
             let finish = self.finish.borrow().clone();
             let finishes = finish.request > attempt.finished && attempt.has_reached(&finish.ends);
-            if finishes || attempt.is_due(&self.config) {
-                self.commit(attempt, finishes).await?;
+            if finishes {
+                self.commit(attempt, Extent::Appear).await?;
+            } else if attempt.is_due(&self.config) {
+                self.commit(attempt, Extent::Taken).await?;
             }
             if finishes {
                 attempt.finished = finish.request;
@@ -313,9 +326,9 @@ impl SinkTask {
         Ok(())
     }
 
-    /// Makes everything taken durable. `always` commits even when nothing moved, so that an output appears.
-    async fn commit(&self, attempt: &mut Attempt, always: bool) -> Result<(), TaskError> {
-        if attempt.opened.is_none() && !always {
+    /// Makes everything taken durable, unless the sink holds back some of it.
+    async fn commit(&self, attempt: &mut Attempt, extent: Extent) -> Result<(), TaskError> {
+        if attempt.opened.is_none() && extent != Extent::Appear {
             return Ok(());
         }
         if let Some(producer) = &attempt.dead_letters {
@@ -326,7 +339,15 @@ impl SinkTask {
             .map(|place| SinkPosition { partition: place.partition.clone(), next_offset: place.next })
             .collect();
         self.client.lease_held().await;
-        attempt.sink.commit(&positions).await.map_err(TaskError::connector("committing"))?;
+        let committed = match extent {
+            Extent::Taken => attempt.sink.commit(&positions).await,
+            Extent::Finish | Extent::Appear => attempt.sink.finish(&positions).await,
+        };
+        committed.map_err(TaskError::connector("committing"))?;
+        if extent == Extent::Taken && attempt.sink.is_holding() {
+            attempt.opened = Some(Instant::now());
+            return Ok(());
+        }
         self.store(&positions, attempt.sink.delivery()).await?;
         for place in attempt.places.values_mut() {
             place.committed = place.next;

@@ -43,6 +43,50 @@ async fn workers_dropped_again_and_again_move_every_line_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_dropped_again_and_again_write_and_read_every_row_of_parquet_files_once() {
+    const ROWS: usize = 20_000;
+    let bench = Bench::start().await;
+    bench.topic("t", 2).await;
+    bench.topic("back", 1).await;
+    let lines: Vec<String> = (0..ROWS).map(|n| format!("{{\"n\":{n},\"kind\":\"k{}\"}}", n % 3)).collect();
+    bench.write("in.jsonl", &lines.join("\n"));
+    let plain = json!({ "path": "plain.parquet", "format": "parquet", "file_rows": 3000 });
+    let split = json!({ "path": "split/{kind}.parquet", "format": "parquet", "file_interval_ms": 40 });
+    let start = async || {
+        let source = bench.source("file", json!({ "path": "in.jsonl" }), "t");
+        let mut sinks = vec![bench.sink("file", plain.clone(), "t"), bench.sink("file", split.clone(), "t")];
+        sinks[1].name = "split".to_owned();
+        bench.worker(vec![source], sinks).await
+    };
+    for round in 1..=6 {
+        let worker = start().await;
+        until("a start", || worker.progress().produced > 0 || round > 1).await;
+        tokio::time::sleep(Duration::from_millis(round * 60)).await;
+        drop(worker);
+    }
+    let worker = start().await;
+    soon("draining", worker.sources_drained()).await.unwrap();
+    soon("finishing", worker.sinks_finished()).await.unwrap();
+    worker.stop().await;
+    assert!(sorted(bench.values("t").await) == sorted(lines.clone()), "the topic is not the file");
+    // All of them back into one topic, by readers that are dropped as well.
+    for (round, pattern) in ["plain*.parquet", "split/*.parquet"].iter().enumerate() {
+        let settings = json!({ "path": pattern, "format": "parquet", "columns": ["n", "kind"] });
+        for pause in [5, 15, 40] {
+            let worker = bench.worker(vec![bench.source("file", settings.clone(), "back")], vec![]).await;
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            drop(worker);
+        }
+        let worker = bench.worker(vec![bench.source("file", settings, "back")], vec![]).await;
+        soon("draining", worker.sources_drained()).await.unwrap();
+        worker.stop().await;
+        let expected = lines.iter().cycle().take(ROWS * (round + 1)).cloned();
+        assert!(sorted(bench.values("back").await) == sorted(expected.collect()), "{pattern}");
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_followed_file_goes_on_where_it_was_after_a_clean_stop() {
     let bench = Bench::start().await;
     bench.topic("t", 1).await;

@@ -54,13 +54,11 @@ fn check(path: &Path, bytes: &[u8]) -> bool {
 fn a_file_that_was_cut_anywhere_is_refused() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.parquet");
-    for name in ["int96.parquet", "delta.parquet"] {
-        let whole = made(name);
-        for length in 0..whole.len() {
-            assert!(!check(&path, &whole[..length]), "{name} of {length} bytes");
-        }
-        assert!(check(&path, &whole), "{name}");
+    let whole = made("int96.parquet");
+    for length in 0..whole.len() {
+        assert!(!check(&path, &whole[..length]), "{length} bytes");
     }
+    assert!(check(&path, &whole));
 }
 
 #[test]
@@ -76,7 +74,7 @@ fn a_file_with_a_byte_changed_is_read_or_refused() {
     };
     for name in ["types-v2-lz4.parquet", "types-v1-snappy.parquet", "duckdb.parquet", "groups.parquet"] {
         let whole = made(name);
-        for _ in 0..400 {
+        for _ in 0..100 {
             let mut bytes = whole.clone();
             // Mostly in the footer, where it does most harm.
             let from = if random() % 4 == 0 { 0 } else { bytes.len() / 2 };
@@ -85,7 +83,7 @@ fn a_file_with_a_byte_changed_is_read_or_refused() {
             refused += usize::from(!check(&path, &bytes));
         }
     }
-    assert!(refused > 400, "{refused} refused");
+    assert!(refused > 100, "{refused} refused");
 }
 
 #[test]
