@@ -1,5 +1,7 @@
 //! `status [NAME]`: what runs on a node, how far it is, and what holds it up.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::Failure;
@@ -90,6 +92,13 @@ fn rows(pipeline: &Value) -> Vec<Vec<String>> {
     }
 }
 
+/// When a part is tried again.
+fn again(at_ms: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(at_ms).saturating_sub(now);
+    format!(" (tried again in {:.1} s)", left.as_secs_f64())
+}
+
 /// One line per part that an error holds up, and about a pipeline that another process runs.
 fn errors(pipeline: &Value) -> impl Iterator<Item = String> {
     let name = pipeline["name"].as_str().unwrap_or("-").to_owned();
@@ -102,7 +111,8 @@ fn errors(pipeline: &Value) -> impl Iterator<Item = String> {
     for (list, key) in [("tasks", "node"), ("queries", "name")] {
         for part in pipeline[list].as_array().into_iter().flatten() {
             if let Some(error) = part["last_error"].as_str() {
-                lines.push(line(part[key].as_str().unwrap_or("-"), error));
+                let again = part["next_attempt_ms"].as_u64().map(again).unwrap_or_default();
+                lines.push(line(part[key].as_str().unwrap_or("-"), error) + again.as_str());
             }
         }
     }

@@ -107,11 +107,12 @@ impl SinkTask {
                 Err(_) => TaskError::Panicked,
             };
             attempt = if task.cell.commits(PART) > commits { 1 } else { attempt + 1 };
-            task.cell.failed(PART, &error, attempt, task.declaration.on_error.retries);
+            let pause = error.pause(attempt);
+            task.cell.failed(PART, &error, attempt, task.declaration.on_error.retries, pause);
             tracing::warn!(node = task.declaration.name, %error, attempt, "sink failed");
             tokio::select! {
                 () = task.stop.cancelled() => return task.cell.set_state(TaskState::Stopped),
-                () = tokio::time::sleep(error.pause(attempt)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

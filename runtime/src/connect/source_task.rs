@@ -89,12 +89,13 @@ impl SourceTask {
                 Err(_) => TaskError::Panicked,
             };
             attempt = if task.cell.commits(&task.split.id) > commits { 1 } else { attempt + 1 };
-            let state = task.cell.failed(&task.split.id, &error, attempt, task.declaration.on_error.retries);
+            let (retries, pause) = (task.declaration.on_error.retries, error.pause(attempt));
+            let state = task.cell.failed(&task.split.id, &error, attempt, retries, pause);
             task.cell.update_part(&task.split.id, |part| part.state = state);
             tracing::warn!(node = task.declaration.name, split = task.split.label, %error, attempt, "source failed");
             tokio::select! {
                 () = task.stop.cancelled() => return Ended::Stopped,
-                () = tokio::time::sleep(error.pause(attempt)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -50,9 +50,10 @@ impl Splits {
                 }
                 Err(error) => {
                     attempt += 1;
-                    self.cell.failed(LISTING, &error, attempt, self.declaration.on_error.retries);
+                    let pause = error.pause(attempt);
+                    self.cell.failed(LISTING, &error, attempt, self.declaration.on_error.retries, pause);
                     tracing::warn!(node = self.declaration.name, %error, attempt, "listing splits failed");
-                    error.pause(attempt)
+                    pause
                 }
             };
             let is_listed = attempt == 0;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_sdk::error::ErrorClass;
 use parking_lot::Mutex;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::failure::{TaskError, TaskFailure};
+use crate::plugin::resting;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,6 +25,8 @@ pub enum Role {
 pub enum TaskState {
     Starting,
     Running,
+    /// A component of it was stopped for what it did, and is started again.
+    Restarting,
     /// Waiting after an error that may pass by itself.
     Retrying,
     /// Waiting after an error that will not, or that went on for too long. It is tried again all the same.
@@ -55,6 +59,8 @@ pub struct TaskStatus {
     pub dead_letters: u64,
     pub restarts: u64,
     pub last_error: Option<String>,
+    /// When what an error holds up is tried again, in milliseconds since 1970; `None` while it is being tried.
+    pub next_attempt_ms: Option<u64>,
     /// Splits of a source by id, partitions of a sink as `topic-partition`.
     pub parts: BTreeMap<String, PartStatus>,
 }
@@ -101,6 +107,8 @@ struct Inner {
 struct Held {
     state: TaskState,
     failure: TaskFailure,
+    /// When its next attempt begins.
+    until: Instant,
 }
 
 impl Cell {
@@ -116,6 +124,13 @@ impl Cell {
         if let Some(held) = inner.held.values().max_by_key(|held| held.state) {
             status.state = held.state;
             status.last_error = Some(held.failure.message.clone());
+            status.next_attempt_ms = unix_ms(held.until);
+        } else if matches!(status.state, TaskState::Starting | TaskState::Running)
+            && let Some(resting) = resting(&status.pipeline, &status.node)
+        {
+            status.state = TaskState::Restarting;
+            status.last_error = Some(resting.error);
+            status.next_attempt_ms = unix_ms(resting.until);
         }
         status
     }
@@ -200,14 +215,21 @@ impl Cell {
         self.inner.lock().finished
     }
 
-    /// Notes a failure and says in which state the part waits for its next attempt.
-    pub fn failed(&self, part: &str, error: &TaskError, attempt: u32, retries: u32) -> TaskState {
+    /// Notes a failure and says in which state the part waits for its next attempt, which begins after `pause`.
+    pub fn failed(
+        &self,
+        part: &str,
+        error: &TaskError,
+        attempt: u32,
+        retries: u32,
+        pause: Duration,
+    ) -> TaskState {
         let mut inner = self.inner.lock();
         let passes = error.class().passes_by_itself() && attempt <= retries;
         let state = if passes { TaskState::Retrying } else { TaskState::Failed };
         let failure = error.of(&inner.status.node);
         inner.status.restarts += 1;
-        inner.held.insert(part.to_owned(), Held { state, failure });
+        inner.held.insert(part.to_owned(), Held { state, failure, until: Instant::now() + pause });
         drop(inner);
         self.announce();
         state
@@ -216,6 +238,13 @@ impl Cell {
     fn announce(&self) {
         self.changed.send_modify(|version| *version += 1);
     }
+}
+
+/// A moment to come, in milliseconds since 1970; `None` if it is over.
+fn unix_ms(moment: Instant) -> Option<u64> {
+    let left = moment.checked_duration_since(Instant::now())?;
+    let since = (SystemTime::now() + left).duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 impl TaskFailure {

@@ -437,6 +437,7 @@ impl Worker {
             dead_letters: 0,
             restarts: 0,
             last_error: None,
+            next_attempt_ms: None,
             parts: BTreeMap::new(),
         };
         Cell::new(status, self.announce.clone())

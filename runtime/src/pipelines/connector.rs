@@ -83,7 +83,7 @@ impl Connector {
                 TaskState::Failed => "FAILED",
                 TaskState::Starting => "UNASSIGNED",
                 // An error holds it up: it does not run, and it has not given up.
-                TaskState::Retrying => "RESTARTING",
+                TaskState::Restarting | TaskState::Retrying => "RESTARTING",
                 TaskState::Paused => "PAUSED",
                 TaskState::Stopped => "STOPPED",
                 TaskState::Running | TaskState::Drained | TaskState::Finished => "RUNNING",

@@ -18,3 +18,4 @@ pub mod contract;
 
 pub use grants::{CPU_MAX, Folder, Grant, Grants, MEMORY_BYTES_MAX};
 pub use registry::{Handle, Inspected, LoadError, find, inspect, is_component};
+pub use wasm::resting;

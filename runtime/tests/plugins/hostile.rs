@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millstream::plugin::{Grants, find};
 use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::record::BatchBuilder;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::misbehaving;
@@ -81,10 +81,17 @@ fn other_pipelines_of_the_node_go_on() {
         millstream(at, &["apply", file, "--node", node.part("http")]).succeeded();
     }
     for (act, _, reason) in STOPPED {
-        let named = format!("plugin misbehaving (pipeline bad, node {act}), transforming: ");
         wait_until(act, || {
-            let shown = get(node.part("http"), "/v1/pipelines/bad");
-            shown.contains(&named) && shown.contains(reason)
+            let answer = get(node.part("http"), "/v1/pipelines/bad");
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let shown: Value = serde_json::from_str(body).unwrap();
+            let tasks = shown["tasks"].as_array().unwrap();
+            let task = tasks.iter().find(|task| task["node"] == act).unwrap();
+            let error = task["last_error"].as_str().unwrap_or_default();
+            // Not running, whatever it does: nothing comes of it.
+            let rests = ["restarting", "retrying", "failed"].contains(&task["state"].as_str().unwrap());
+            assert_eq!(rests, !error.is_empty(), "{task}");
+            rests && error.contains("plugin misbehaving") && error.contains(reason)
         });
     }
     append(1_000, 20_000);

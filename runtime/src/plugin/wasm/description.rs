@@ -9,7 +9,7 @@ use wasmtime::component::InstancePre;
 use super::bindings::exports::millstream::connect::plugin;
 use super::component::{ComponentError, Exports};
 use super::fault::Fault;
-use super::instance::{Instance, Origin, State, aside, within};
+use super::instance::{Instance, Origin, State, aside};
 use super::schema;
 use crate::plugin::{Grant, Grants};
 
@@ -30,9 +30,7 @@ pub fn of(pre: &InstancePre<State>, exports: &Exports, grants: &Grants) -> Resul
     let ask = async {
         let mut instance = Instance::start(pre, grants, Origin::default(), None).await?;
         let guest = instance.load(|store, inner| exports.plugin.load(store, inner))?;
-        instance.begin();
-        let answer = within(instance.wall, guest.call_describe(&mut instance.store)).await;
-        instance.judge(answer)
+        instance.call(async |store| guest.call_describe(store).await).await
     };
     let answer = match aside(ask) {
         Ok(Ok(answer)) => answer,

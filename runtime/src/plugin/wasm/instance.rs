@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_sdk::error::ConnectorError;
 use wasmtime::component::{InstancePre, ResourceTable};
@@ -122,8 +122,11 @@ pub struct Instance {
     pub store: Store<State>,
     pub inner: wasmtime::component::Instance,
     /// Longest that a call may take, waiting included.
-    pub wall: Duration,
+    wall: Duration,
+    /// How long the last call has kept a thread busy, in the kernel too.
+    busy: Duration,
     rest: Option<Arc<Rest>>,
+    plugin: &'static str,
 }
 
 impl Instance {
@@ -135,6 +138,7 @@ impl Instance {
         rest: Option<Arc<Rest>>,
     ) -> Result<Instance, Fault> {
         let failed = |error: &wasmtime::Error| Fault::Start { reason: format!("{error:#}") };
+        let plugin = origin.plugin;
         let guest = Guests::new(grants, origin);
         let state = State {
             wasi: host::wasi(grants, &guest).map_err(|error| failed(&error))?,
@@ -156,9 +160,10 @@ impl Instance {
         });
         store.set_epoch_deadline(1);
         let wall = grants.wall;
-        let started = within(wall, pre.instantiate_async(&mut store)).await;
+        let mut busy = Duration::ZERO;
+        let started = within(wall, &mut busy, pre.instantiate_async(&mut store)).await;
         let outcome = match started {
-            Ok(inner) => return Ok(Instance { store, inner, wall, rest }),
+            Ok(inner) => return Ok(Instance { store, inner, wall, busy, rest, plugin }),
             Err(Interrupted::Wall) => Fault::Wall { waited: wall },
             Err(Interrupted::Failed(error)) => match error.downcast_ref::<Stopped>() {
                 Some(Stopped(fault)) => fault.clone(),
@@ -166,7 +171,7 @@ impl Instance {
             },
         };
         if let Some(rest) = rest {
-            rest.note(store.data().limits.ran());
+            rest.note(busy, format!("plugin {plugin}: {outcome}"));
         }
         Err(outcome)
     }
@@ -179,14 +184,20 @@ impl Instance {
         indices(&mut self.store, &self.inner).map_err(|error| Fault::Start { reason: format!("{error:#}") })
     }
 
-    /// Starts the measures of a call.
-    pub fn begin(&mut self) {
+    /// One call of the component, measured and within its limits.
+    pub async fn call<T>(
+        &mut self,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
         self.store.data_mut().limits.ticks = 0;
         self.store.set_epoch_deadline(1);
+        self.busy = Duration::ZERO;
+        let outcome = within(self.wall, &mut self.busy, call(&mut self.store)).await;
+        self.judge(outcome)
     }
 
     /// The fault behind a call that failed.
-    pub fn judge<T>(&self, outcome: Result<T, Interrupted>) -> Result<T, Fault> {
+    fn judge<T>(&self, outcome: Result<T, Interrupted>) -> Result<T, Fault> {
         let fault = match (self.store.data().guest.denied(), outcome) {
             (None, Ok(answer)) => return Ok(answer),
             (Some(denied), _) => denied,
@@ -196,14 +207,21 @@ impl Instance {
                 None => self.store.data().guest.trap(&error),
             },
         };
-        self.stopped();
+        self.stopped(&fault);
         Err(fault)
     }
 
     /// It will be dropped for what its last call did or answered.
-    pub fn stopped(&self) {
+    pub fn stopped(&self, fault: &Fault) {
         if let Some(rest) = &self.rest {
-            rest.note(self.store.data().limits.ran());
+            rest.note(self.busy, format!("plugin {}: {fault}", self.plugin));
+        }
+    }
+
+    /// It has done what it is for.
+    pub fn answered(&self) {
+        if let Some(rest) = &self.rest {
+            rest.answered();
         }
     }
 }
@@ -215,12 +233,20 @@ pub enum Interrupted {
 }
 
 /// Runs a call into a component while the ticker ticks, for no longer than any call may take.
-pub async fn within<T>(
+async fn within<T>(
     wall: Duration,
+    busy: &mut Duration,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, Interrupted> {
     let _ticking = Ticking::start();
-    match tokio::time::timeout(wall, call).await {
+    let mut call = std::pin::pin!(call);
+    let measured = std::future::poll_fn(|context| {
+        let began = Instant::now();
+        let polled = call.as_mut().poll(context);
+        *busy += began.elapsed();
+        polled
+    });
+    match tokio::time::timeout(wall, measured).await {
         Ok(outcome) => outcome.map_err(Interrupted::Failed),
         Err(_) => Err(Interrupted::Wall),
     }

@@ -39,6 +39,7 @@ use std::sync::Arc;
 pub use artifact::own_folder;
 pub use component::{ComponentError, digest};
 pub use instance::aside;
+pub use rest::resting;
 
 use crate::plugin::Grants;
 use plugin::ComponentPlugin;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::bindings::exports::millstream::connect::plugin;
 use super::component::Loaded;
 use super::fault::Fault;
-use super::instance::{Instance, Origin, aside, within};
+use super::instance::{Instance, Origin, aside};
 use super::rest::Rest;
 use super::sink::ComponentSink;
 use super::source::ComponentSource;
@@ -89,10 +89,7 @@ impl ComponentPlugin {
         let ask = async {
             let mut instance = maker.instance().await?;
             let guest = instance.load(|store, inner| maker.loaded.exports.plugin.load(store, inner))?;
-            instance.begin();
-            let answer =
-                within(instance.wall, guest.call_validate(&mut instance.store, role, &maker.config)).await;
-            instance.judge(answer)
+            instance.call(async |store| guest.call_validate(store, role, &maker.config).await).await
         };
         let found = aside(ask).map_err(|reason| Fault::Start { reason })??;
         Ok(found.into_iter().map(|found| diagnostic(found, config)).collect())

@@ -8,7 +8,7 @@ use wasmtime::component::ResourceAny;
 use super::bindings::exports::millstream::connect::sink::{self, Guest};
 use super::convert;
 use super::fault::{Failed, Fault, connector_error};
-use super::instance::{Instance, within};
+use super::instance::Instance;
 use super::plugin::Maker;
 
 pub struct ComponentSink {
@@ -40,16 +40,12 @@ impl ComponentSink {
             return Err(Fault::Start { reason: "it exports no sink".to_owned() }.into());
         };
         let guest = instance.load(|store, inner| indices.load(store, inner))?;
-        instance.begin();
-        let role = guest.sink();
-        let place = self.maker.origin.place();
-        let made =
-            within(instance.wall, role.call_configure(&mut instance.store, &self.maker.config, place)).await;
-        let sink = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
-        instance.begin();
+        let (role, place, config) = (guest.sink(), self.maker.origin.place(), &self.maker.config);
+        let made = instance.call(async |store| role.call_configure(store, config, place).await).await?;
+        let sink = made.map_err(|error| Failed::Error(connector_error(error)))?;
         let lowered: Vec<_> = partitions.iter().map(lower_partition).collect();
-        let answer = within(instance.wall, role.call_open(&mut instance.store, sink, &lowered)).await;
-        let held = instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let held = instance.call(async |store| role.call_open(store, sink, &lowered).await).await?;
+        let held = held.map_err(|error| Failed::Error(connector_error(error)))?;
         let held = lift_positions(held, partitions)?;
         self.live = Some(Live { instance, guest, sink });
         Ok(held)
@@ -59,7 +55,6 @@ impl ComponentSink {
         let mut live = self.live()?;
         let mut written = Written { durable: true, rejected: Vec::new() };
         for (from, to) in convert::pieces(&batch.batch) {
-            live.instance.begin();
             let piece = batch.batch.slice(from, to);
             let lowered = sink::SinkBatch {
                 topic: &batch.topic,
@@ -67,12 +62,11 @@ impl ComponentSink {
                 offsets: batch.offsets.get(from..to).unwrap_or_default(),
                 records: convert::lower(&piece),
             };
-            let role = live.guest.sink();
+            let (role, sink) = (live.guest.sink(), live.sink);
             let answer =
-                within(live.instance.wall, role.call_write(&mut live.instance.store, live.sink, lowered))
-                    .await;
-            let answer =
-                live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+                live.instance.call(async |store| role.call_write(store, sink, lowered).await).await?;
+            let answer = answer.map_err(|error| Failed::Error(connector_error(error)))?;
+            live.instance.answered();
             let rejected = convert::lift_rejections(answer.rejected, to - from)?;
             let moved =
                 rejected.into_iter().map(|rejection| Rejection { row: rejection.row + from, ..rejection });
@@ -85,7 +79,6 @@ impl ComponentSink {
 
     async fn call_commit(&mut self, positions: &[SinkPosition]) -> Result<(), Failed> {
         let mut live = self.live()?;
-        live.instance.begin();
         let lowered: Vec<_> = positions
             .iter()
             .map(|position| sink::PositionParam {
@@ -93,20 +86,18 @@ impl ComponentSink {
                 next_offset: position.next_offset,
             })
             .collect();
-        let role = live.guest.sink();
-        let answer =
-            within(live.instance.wall, role.call_commit(&mut live.instance.store, live.sink, &lowered)).await;
-        live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let (role, sink) = (live.guest.sink(), live.sink);
+        let done = live.instance.call(async |store| role.call_commit(store, sink, &lowered).await).await?;
+        done.map_err(|error| Failed::Error(connector_error(error)))?;
         self.live = Some(live);
         Ok(())
     }
 
     async fn call_close(&mut self) -> Result<(), Failed> {
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        live.instance.begin();
-        let role = live.guest.sink();
-        let answer = within(live.instance.wall, role.call_close(&mut live.instance.store, live.sink)).await;
-        live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))
+        let (role, sink) = (live.guest.sink(), live.sink);
+        let closed = live.instance.call(async |store| role.call_close(store, sink).await).await?;
+        closed.map_err(|error| Failed::Error(connector_error(error)))
     }
 }
 

@@ -13,7 +13,7 @@ use wasmtime::component::ResourceAny;
 use super::bindings::exports::millstream::connect::source::{self, Guest};
 use super::convert;
 use super::fault::{Failed, Fault, connector_error};
-use super::instance::{Instance, aside, within};
+use super::instance::{Instance, aside};
 use super::plugin::Maker;
 
 /// Most splits of one source.
@@ -46,21 +46,17 @@ impl Live {
             return Err(Fault::Start { reason: "it exports no source".to_owned() }.into());
         };
         let guest = instance.load(|store, inner| indices.load(store, inner))?;
-        instance.begin();
-        let role = guest.source();
-        let place = maker.origin.place();
+        let (role, place) = (guest.source(), maker.origin.place());
         let made =
-            within(instance.wall, role.call_configure(&mut instance.store, &maker.config, place)).await;
-        let source = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
+            instance.call(async |store| role.call_configure(store, &maker.config, place).await).await?;
+        let source = made.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(Live { instance, guest, source })
     }
 
     async fn splits(&mut self) -> Result<Vec<Split>, Failed> {
-        self.instance.begin();
-        let role = self.guest.source();
-        let answer =
-            within(self.instance.wall, role.call_splits(&mut self.instance.store, self.source)).await;
-        let found = self.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let (role, source) = (self.guest.source(), self.source);
+        let found = self.instance.call(async |store| role.call_splits(store, source).await).await?;
+        let found = found.map_err(|error| Failed::Error(connector_error(error)))?;
         if found.len() > SPLITS_MAX {
             return Err(Fault::answer(format!("{} splits, the most is {SPLITS_MAX}", found.len())).into());
         }
@@ -84,12 +80,9 @@ impl ComponentSource {
     pub fn new(maker: Maker) -> Result<ComponentSource, ConnectorError> {
         let at_once = maker.at_once();
         let configure = async {
-            let mut live = Live::start(&at_once).await?;
-            live.instance.begin();
-            let role = live.guest.source();
-            let answer =
-                within(live.instance.wall, role.call_is_bounded(&mut live.instance.store, live.source)).await;
-            Ok(live.instance.judge(answer)?)
+            let Live { mut instance, guest, source } = Live::start(&at_once).await?;
+            let role = guest.source();
+            Ok(instance.call(async |store| role.call_is_bounded(store, source).await).await?)
         };
         let failed = |failed: Failed| failed.into_error(&maker.origin, "configuring");
         let configured = aside(configure).unwrap_or_else(|reason| Err(Fault::Start { reason }.into()));
@@ -166,13 +159,12 @@ impl ComponentReader {
             None => (None, BTreeMap::new()),
         };
         instance.store.data_mut().guest.state = Some(state);
-        instance.begin();
         let role = guest.source();
         let split = source::SplitParam { id: &self.split.id, label: &self.split.label };
-        let answer =
-            within(instance.wall, role.call_open(&mut instance.store, source, split, position.as_deref()))
-                .await;
-        let reader = instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let position = position.as_deref();
+        let opened =
+            instance.call(async |store| role.call_open(store, source, split, position).await).await?;
+        let reader = opened.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(OpenSplit { instance, guest, reader })
     }
 
@@ -186,18 +178,17 @@ impl ComponentReader {
 
     async fn call_poll(&mut self, limits: PollLimits) -> Result<Polled, Failed> {
         let mut live = self.live().await?;
-        live.instance.begin();
         live.instance.store.data_mut().guest.letters = Some(Vec::new());
-        let role = live.guest.reader();
+        let (role, reader) = (live.guest.reader(), live.reader);
         let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let asked = source::PollLimits {
             max_records: bounded(limits.max_records),
             max_bytes: bounded(limits.max_bytes),
             wait_ms: u32::try_from(limits.wait.as_millis()).unwrap_or(u32::MAX),
         };
-        let answer =
-            within(live.instance.wall, role.call_poll(&mut live.instance.store, live.reader, asked)).await;
-        let answer = live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let answer = live.instance.call(async |store| role.call_poll(store, reader, asked).await).await?;
+        let answer = answer.map_err(|error| Failed::Error(connector_error(error)))?;
+        live.instance.answered();
         let guest = &mut live.instance.store.data_mut().guest;
         let bad = guest.letters.take().unwrap_or_default();
         let batch = convert::lift(answer.records)?;
@@ -226,12 +217,9 @@ impl ComponentReader {
     async fn call_committed(&mut self, position: &Position) -> Result<(), Failed> {
         let (position, _) = position::decode(&position.0).map_err(Fault::answer)?;
         let mut live = self.live().await?;
-        live.instance.begin();
-        let role = live.guest.reader();
-        let answer =
-            within(live.instance.wall, role.call_committed(&mut live.instance.store, live.reader, &position))
-                .await;
-        live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
+        let (role, reader) = (live.guest.reader(), live.reader);
+        let told = live.instance.call(async |store| role.call_committed(store, reader, &position).await);
+        told.await?.map_err(|error| Failed::Error(connector_error(error)))?;
         self.live = Some(live);
         Ok(())
     }
@@ -239,10 +227,9 @@ impl ComponentReader {
     async fn call_close(&mut self) -> Result<(), Failed> {
         // What is not open need not be opened to be closed.
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        live.instance.begin();
-        let role = live.guest.reader();
-        let answer = within(live.instance.wall, role.call_close(&mut live.instance.store, live.reader)).await;
-        live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))
+        let (role, reader) = (live.guest.reader(), live.reader);
+        let closed = live.instance.call(async |store| role.call_close(store, reader).await).await?;
+        closed.map_err(|error| Failed::Error(connector_error(error)))
     }
 }
 

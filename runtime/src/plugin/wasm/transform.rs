@@ -10,7 +10,7 @@ use wasmtime::component::ResourceAny;
 use super::bindings::exports::millstream::connect::transform::{self, Guest};
 use super::convert;
 use super::fault::{Failed, Fault, connector_error};
-use super::instance::{Instance, within};
+use super::instance::Instance;
 use super::plugin::Maker;
 
 /// How often an instance may be brought down by one batch before the batch as a whole counts as failed.
@@ -38,14 +38,12 @@ impl ComponentTransform {
             Some(live) => live,
             None => Live::start(&self.maker).await?,
         };
-        live.instance.begin();
-        let parameter = convert::lower(batch);
-        let guest = live.guest.transform();
-        let answer =
-            within(live.instance.wall, guest.call_apply(&mut live.instance.store, live.resource, parameter))
-                .await;
-        let answer = live.instance.judge(answer)?.map_err(|error| Failed::Error(connector_error(error)))?;
-        let transformed = lift(answer, batch.len()).inspect_err(|_| live.instance.stopped())?;
+        let Live { instance, guest, resource } = &mut live;
+        let (guest, parameter) = (guest.transform(), convert::lower(batch));
+        let answer = instance.call(async |store| guest.call_apply(store, *resource, parameter).await).await?;
+        let answer = answer.map_err(|error| Failed::Error(connector_error(error)))?;
+        let transformed = lift(answer, batch.len()).inspect_err(|fault| instance.stopped(fault))?;
+        instance.answered();
         self.live = Some(live);
         Ok(transformed)
     }
@@ -58,12 +56,10 @@ impl Live {
             return Err(Fault::Start { reason: "it exports no transform".to_owned() }.into());
         };
         let guest = instance.load(|store, inner| indices.load(store, inner))?;
-        instance.begin();
-        let place = maker.origin.place();
-        let roles = guest.transform();
+        let (roles, place) = (guest.transform(), maker.origin.place());
         let made =
-            within(instance.wall, roles.call_configure(&mut instance.store, &maker.config, place)).await;
-        let resource = instance.judge(made)?.map_err(|error| Failed::Error(connector_error(error)))?;
+            instance.call(async |store| roles.call_configure(store, &maker.config, place).await).await?;
+        let resource = made.map_err(|error| Failed::Error(connector_error(error)))?;
         Ok(Live { instance, guest, resource })
     }
 }
