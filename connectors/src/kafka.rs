@@ -1,15 +1,19 @@
 //! Another Kafka cluster: its topics into ours, ours into its.
 //!
 //! Both ways keep key, value, headers, timestamp and partition, and move each record once: in, the position is the
-//! host's; out, offsets and records are one transaction on the other cluster. Left out: security settings, topics'
-//! configurations, and the translation of groups' offsets.
+//! host's; out, offsets and records are one transaction on the other cluster. In, topics' partitions and configurations and
+//! the offsets of groups come along. Left out: security settings, and topics' configurations and groups on the way out,
+//! for which the mirror is to run in the other cluster.
 
+mod groups;
+mod offset_map;
 mod sink;
 mod source;
+mod topics;
 
-use millstream_client::{Client, ClientConfig, Cluster};
+use millstream_client::{AdminError, Client, ClientConfig, Cluster, ErrorCode};
 use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
-use millstream_sdk::error::ConnectorError;
+use millstream_sdk::error::{ConnectorError, ErrorClass};
 use millstream_sdk::plugin::{Description, Plugin, Role, RoleDescription, Surroundings};
 use millstream_sdk::sink::{Delivery, Sink};
 use millstream_sdk::source::Source;
@@ -77,7 +81,47 @@ const SOURCE: &[ConfigOption] = &[
         presence: Presence::Default("false"),
         doc: "add headers with topic, partition and offset in the other cluster",
     },
+    ConfigOption {
+        name: "topic_configs",
+        kind: Kind::Choice(&["sync", "create", "off"]),
+        presence: Presence::Default("\"sync\""),
+        doc: "with `rename: keep`. sync: a topic that is missing here is made with as many partitions and the configuration it \
+              has over there, grows as it grows (with `partitions: keep`), and its configuration is kept the same: only what \
+              is set on the topic itself is written, and what is set no more is taken back; create: only made and grown; off: \
+              topics must exist here",
+    },
+    // By default what belongs to a cluster's own brokers, and what would have a broker stamp or refuse timestamps, which a
+    // mirror keeps: as MirrorMaker 2 has it.
+    ConfigOption {
+        name: "config_exclude",
+        kind: Kind::List(&Kind::Text),
+        presence: Presence::Default(
+            "[\"follower.replication.throttled.replicas\", \"leader.replication.throttled.replicas\", \
+             \"message.timestamp.after.max.ms\", \"message.timestamp.before.max.ms\", \
+             \"message.timestamp.difference.max.ms\", \"message.timestamp.type\", \"min.insync.replicas\", \
+             \"unclean.leader.election.enable\"]",
+        ),
+        doc: "configurations that `topic_configs` leaves alone; * stands for any letters",
+    },
+    ConfigOption {
+        name: "groups",
+        kind: Kind::List(&Kind::Text),
+        presence: Presence::Default("[]"),
+        doc: "consumer groups whose offsets are translated, so that their consumers can go on here: with `rename: keep` and \
+              `partitions: keep`; * stands for any letters, and passes over groups of tools and workers (`__…`, \
+              `console-consumer-…`, `connect-…`, `mirror-…`). A group with members here is left alone, and none is set back \
+              unless it was set back over there. What was mirrored before the option was set is not translated",
+    },
+    ConfigOption {
+        name: "sync_ms",
+        kind: Kind::Integer { min: 100, max: 86_400_000 },
+        presence: Presence::Default("10000"),
+        doc: "how often topics' configurations and groups' offsets are compared",
+    },
 ];
+
+/// What only a source may be asked for, and why.
+const SOURCE_ONLY: &[&str] = &["topic_configs", "config_exclude", "groups", "sync_ms"];
 
 const SINK: &[ConfigOption] = &[
     BOOTSTRAP,
@@ -121,6 +165,64 @@ impl Addresses {
     }
 }
 
+/// Options that say something together, and cannot say this.
+fn source_conflicts(config: &Value) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    let keeps_names = config["rename"] == "keep";
+    if !keeps_names && matches!(config["topic_configs"].as_str(), Some("sync" | "create")) {
+        let reason =
+            "`topic_configs` needs `rename: keep`: it is the topic that `to` names that is written otherwise";
+        mistakes.push(Diagnostic::of("topic_configs", reason));
+    }
+    let has_groups = config["groups"].as_array().is_some_and(|groups| !groups.is_empty());
+    if has_groups && (!keeps_names || config["partitions"] == "hash") {
+        let reason =
+            "`groups` needs `rename: keep` and `partitions: keep`, or a record's offset here cannot be told";
+        mistakes.push(Diagnostic::of("groups", reason));
+    }
+    for name in ["topics", "groups", "config_exclude"] {
+        for text in config[name].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if let Err(error) = glob::Pattern::new(text) {
+                mistakes.push(Diagnostic::of(name, format!("`{text}` is no pattern: {error}")));
+            }
+        }
+    }
+    mistakes
+}
+
+/// A sink knows nothing of the cluster it reads: says where such an option belongs.
+fn explain_source_only(mistakes: &mut Vec<Diagnostic>, config: &Value) {
+    for name in SOURCE_ONLY.iter().filter(|name| config.get(**name).is_some()) {
+        mistakes.retain(|mistake| mistake.path != Diagnostic::of(name, "").path);
+        let reason = format!(
+            "`{name}` is for sources: topics and groups are mirrored by a `kafka` source that runs in the other cluster"
+        );
+        mistakes.push(Diagnostic::of(name, reason));
+    }
+}
+
+fn patterns(option: &str, texts: &[String]) -> Result<Vec<glob::Pattern>, ConnectorError> {
+    let pattern = |text: &String| {
+        glob::Pattern::new(text).map_err(|error| {
+            ConnectorError::config(format!("{option}: `{text}` is no pattern")).caused_by(error)
+        })
+    };
+    texts.iter().map(pattern).collect()
+}
+
+/// What an administrative call's failure means for the task.
+fn admin_failed(attempt: &str, error: AdminError) -> ConnectorError {
+    let class = match error.code() {
+        Some(
+            ErrorCode::TopicAuthorizationFailed
+            | ErrorCode::GroupAuthorizationFailed
+            | ErrorCode::ClusterAuthorizationFailed,
+        ) => ErrorClass::Auth,
+        _ => ErrorClass::Retryable,
+    };
+    ConnectorError::new(class, attempt).caused_by(error)
+}
+
 pub struct Kafka;
 
 impl Plugin for Kafka {
@@ -128,7 +230,8 @@ impl Plugin for Kafka {
         Description {
             name: "kafka",
             version: env!("CARGO_PKG_VERSION"),
-            doc: "Mirrors topics from and to any Kafka cluster: key, value, headers, timestamp and partition stay.",
+            doc: "Mirrors topics from and to any Kafka cluster: key, value, headers, timestamp and partition stay; on the way in \
+                  also topics' configurations and consumer groups' offsets.",
             roles: vec![
                 RoleDescription {
                     role: Role::Source,
@@ -155,6 +258,10 @@ impl Plugin for Kafka {
             Role::Transform => return vec![Diagnostic::new(Vec::new(), self.refusal(role))],
         };
         let mut mistakes = config::check(options, config);
+        match role {
+            Role::Source => mistakes.extend(source_conflicts(config)),
+            _ => explain_source_only(&mut mistakes, config),
+        }
         if let Ok(addresses) = serde_json::from_value::<Addresses>(config["bootstrap"].clone()) {
             for address in &addresses.0 {
                 let port = address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));

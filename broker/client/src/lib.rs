@@ -19,6 +19,8 @@ mod topic;
 mod transaction;
 pub mod transport;
 
+pub use millstream_protocol::ErrorCode;
+
 pub use admin::{Admin, AdminError};
 pub use client::{Client, ClientConfig, Cluster, ConnectError};
 pub use connection::CallError;

@@ -1,5 +1,8 @@
 //! Where records come from: a source divides itself into splits, and a reader per split is polled for batches.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,11 +67,55 @@ pub struct Polled {
     pub lag_bytes: Option<u64>,
 }
 
+/// Records of a reader as they lie in a topic: rows that follow one another, at offsets that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The first row, counted over all batches that were polled since the last commit.
+    pub row: u64,
+    pub count: u64,
+    pub topic: Arc<str>,
+    pub partition: i32,
+    /// The offset of the first row.
+    pub offset: i64,
+}
+
+/// The host's own client of the cluster that records go to. Opaque here: built-in sources that know the host's client
+/// may ask for it, components never see it.
+#[derive(Clone)]
+pub struct HostClient(Arc<dyn Any + Send + Sync>);
+
+impl HostClient {
+    pub fn new<T: Send + Sync + 'static>(client: T) -> HostClient {
+        HostClient(Arc::new(client))
+    }
+
+    pub fn get<T: Clone + 'static>(&self) -> Option<T> {
+        self.0.downcast_ref::<T>().cloned()
+    }
+}
+
+impl fmt::Debug for HostClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("HostClient")
+    }
+}
+
 /// A configured source.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Whether every split ends. The host drains bounded sources and is then done with them.
     fn is_bounded(&self) -> bool;
+
+    /// Called once before anything else, by a host that has a client to lend.
+    fn attach(&mut self, host: &HostClient) {
+        let _ = host;
+    }
+
+    /// What a source does beside its records. The host calls it as soon as the splits were listed, again after the
+    /// pause that it returns (`None`: never again), and once more when all splits of a bounded source have ended.
+    async fn tend(&self) -> Result<Option<Duration>, ConnectorError> {
+        Ok(None)
+    }
 
     /// The splits there are now. An unbounded source may be asked again for new ones.
     async fn splits(&self) -> Result<Vec<Split>, ConnectorError>;
@@ -88,6 +135,18 @@ pub trait Source: Send + Sync {
 pub trait SourceReader: Send {
     /// The next records. Cancelling it (dropping the future) must lose nothing: the next poll goes on.
     async fn poll(&mut self, limits: PollLimits) -> Result<Polled, ConnectorError>;
+
+    /// Whether [`SourceReader::placed`] is to be called; the host does so at the price of one more wait per commit.
+    fn wants_places(&self) -> bool {
+        false
+    }
+
+    /// Where the rows since the last commit were written, before they are committed, in order; rows that were dropped on
+    /// the way are missing. A position that it returns takes the place of the one polled last.
+    fn placed(&mut self, places: &[Placed]) -> Result<Option<Position>, ConnectorError> {
+        let _ = places;
+        Ok(None)
+    }
 
     /// Everything up to the position is durable here; what lies upstream of it may be let go.
     async fn committed(&mut self, position: &Position) -> Result<(), ConnectorError> {

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use millstream_client::admin::NewTopic;
 use millstream_client::{
-    AdminError, Client, CommittedOffset, GroupMetadata, MetadataError, NewRecord, ProduceError,
-    TopicPartition as Place, TransactionConfig, TransactionError, TransactionalProducer,
+    Client, CommittedOffset, GroupMetadata, MetadataError, NewRecord, ProduceError, TopicPartition as Place,
+    TransactionConfig, TransactionError, TransactionalProducer,
 };
 use millstream_sdk::error::{ConnectorError, ErrorClass};
 use millstream_sdk::plugin::Surroundings;
 use millstream_sdk::sink::{Delivery, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
 use serde::Deserialize;
 
-use super::Addresses;
+use super::{Addresses, admin_failed};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,10 +69,14 @@ impl KafkaSink {
                 Ok(layout) => layout.partitions.len(),
                 Err(MetadataError::UnknownTopic { .. }) if self.options.create => {
                     for created in admin.create_topics(&[NewTopic::new(&topic, count)], false).await {
-                        created.map_err(|error| admin_failed("making a topic", error))?;
+                        created
+                            .map_err(|error| admin_failed("making a topic in the other cluster", error))?;
                     }
                     let ready = admin.wait_for_topic(&topic).await;
-                    ready.map_err(|error| admin_failed("making a topic", error))?.partitions.len()
+                    ready
+                        .map_err(|error| admin_failed("making a topic in the other cluster", error))?
+                        .partitions
+                        .len()
                 }
                 Err(MetadataError::UnknownTopic { .. }) => {
                     return Err(ConnectorError::config(format!(
@@ -133,8 +137,10 @@ impl Sink for KafkaSink {
         let producer = producer.map_err(transaction_failed)?;
         let places: Vec<Place> = partitions.iter().map(|partition| self.keeps(partition)).collect();
         let stored = client.admin().group_offsets(&self.name(), Some(&places)).await;
-        let stored: HashMap<Place, CommittedOffset> =
-            stored.map_err(|error| admin_failed("reading offsets", error))?.into_iter().collect();
+        let stored: HashMap<Place, CommittedOffset> = stored
+            .map_err(|error| admin_failed("reading offsets in the other cluster", error))?
+            .into_iter()
+            .collect();
         self.open = Some(Open { producer, has_transaction: false });
         let held = partitions.iter().filter_map(|partition| {
             let next_offset = stored.get(&self.keeps(partition))?.offset;
@@ -195,8 +201,4 @@ fn transaction_failed(error: TransactionError) -> ConnectorError {
 
 fn produce_failed(error: ProduceError) -> ConnectorError {
     ConnectorError::retryable("writing to the other cluster").caused_by(error)
-}
-
-fn admin_failed(attempt: &str, error: AdminError) -> ConnectorError {
-    ConnectorError::retryable(format!("{attempt} in the other cluster")).caused_by(error)
 }

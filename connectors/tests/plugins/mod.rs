@@ -104,6 +104,34 @@ fn options_that_make_no_sense_together_are_named() {
 }
 
 #[test]
+fn a_mirror_names_what_it_cannot_mirror() {
+    use millstream_sdk::plugin::Role;
+    let kafka = millstream_connectors::find("kafka").unwrap();
+    let mistakes = |role, more: Value| -> Vec<String> {
+        let mut config = json!({ "bootstrap": "h:1" });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        kafka.validate(role, &config).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        mistakes(Role::Source, json!({ "topics": ["t"], "topic_configs": "sync", "groups": ["g"] })),
+        [
+            "topic_configs: `topic_configs` needs `rename: keep`: it is the topic that `to` names that is written \
+             otherwise",
+            "groups: `groups` needs `rename: keep` and `partitions: keep`, or a record's offset here cannot be told"
+        ]
+    );
+    let keep = json!({ "topics": ["t"], "rename": "keep", "topic_configs": "sync", "groups": ["g*"] });
+    assert_eq!(mistakes(Role::Source, keep), Vec::<String>::new());
+    assert_eq!(
+        mistakes(Role::Sink, json!({ "groups": ["g"] })),
+        [
+            "groups: `groups` is for sources: topics and groups are mirrored by a `kafka` source that runs in the other \
+          cluster"
+        ]
+    );
+}
+
+#[test]
 fn documents_say_what_the_tables_of_options_say() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("CONNECTORS.md");
     let made = millstream_connectors::documentation();

@@ -19,6 +19,7 @@ use millstream_streams::row::{RowScalar, RowView};
 use super::dead_letter::{Letter, Origin};
 use super::declaration::SourceDeclaration;
 use super::failure::TaskError;
+use super::places::Places;
 use super::transform::HeaderRows;
 
 /// Most topics one source may write to by a template.
@@ -37,6 +38,8 @@ pub struct Outlet {
     key: Option<KeyRule>,
     timestamp: Option<TimestampRule>,
     writers: HashMap<String, TopicWriter>,
+    /// Where records went, for a reader that wants to know.
+    pub places: Option<Places>,
 }
 
 enum Target {
@@ -86,7 +89,21 @@ impl Outlet {
             Some(text) => Some(TimestampRule::Expression(scalar("timestamp", text)?)),
         };
         let topic = Target::parse(&source.to)?;
-        Ok(Outlet { producer, topic, key, timestamp, writers: HashMap::new() })
+        Ok(Outlet { producer, topic, key, timestamp, writers: HashMap::new(), places: None })
+    }
+
+    /// A batch is about to be produced, of these input rows.
+    pub fn begin(&mut self, origins: Option<&[u32]>) {
+        if let Some(places) = &mut self.places {
+            places.begin(origins.map(<[u32]>::to_vec));
+        }
+    }
+
+    /// A batch of so many input rows was produced.
+    pub fn end(&mut self, rows: usize) {
+        if let Some(places) = &mut self.places {
+            places.end(rows);
+        }
     }
 
     /// The topic, or the template, as steps see it before a record has its own.
@@ -149,7 +166,10 @@ impl Outlet {
             let record = NewRecord { key: key.as_deref(), value: row.value, headers: &headers, timestamp_ms };
             produced.records += 1;
             produced.bytes += (record.key.map_or(0, <[u8]>::len) + row.value.map_or(0, <[u8]>::len)) as u64;
-            writer.append(partition, record).await?;
+            match &mut self.places {
+                None => writer.append(partition, record).await?,
+                Some(places) => places.note(index, writer.send(partition, record).await?),
+            }
         }
         Ok(produced)
     }

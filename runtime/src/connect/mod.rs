@@ -8,6 +8,8 @@ mod worker;
 
 mod splits;
 
+mod tend;
+
 mod source_task;
 
 mod sink_task;
@@ -15,6 +17,8 @@ mod sink_task;
 mod transform;
 
 mod convert;
+
+mod places;
 
 mod dead_letter;
 

@@ -18,6 +18,7 @@ use super::dead_letter::{DeadLetters, Letter, Origin};
 use super::declaration::SourceDeclaration;
 use super::failure::TaskError;
 use super::offsets::{self, PositionKey};
+use super::places::Places;
 use super::status::{Cell, Tally, TaskState};
 use super::transform::{Chain, Whereabouts};
 use super::worker::WorkerConfig;
@@ -109,7 +110,8 @@ impl SourceTask {
         let position = offsets::read(&self.client, &key).await?;
         let reader =
             self.source.open(&self.split, position).await.map_err(TaskError::connector("opening"))?;
-        let outlet = Outlet::new(producer.producer().clone(), &self.declaration)?;
+        let mut outlet = Outlet::new(producer.producer().clone(), &self.declaration)?;
+        outlet.places = reader.wants_places().then(Places::default);
         self.cell.set_state(TaskState::Running);
         self.cell.update_part(&self.split.id, |part| {
             part.label.clone_from(&self.split.label);
@@ -181,7 +183,9 @@ impl SourceTask {
 
     async fn take_batch(&self, batch: Batch, attempt: &mut Attempt) -> Result<(), TaskError> {
         if attempt.chain.is_empty() {
+            attempt.outlet.begin(None);
             let produced = attempt.outlet.produce(&batch).await?;
+            attempt.outlet.end(batch.len());
             attempt.round.add(produced.records, produced.bytes);
             return self.reject_all(&batch, produced.rejected, attempt).await;
         }
@@ -189,7 +193,9 @@ impl SourceTask {
         let at = Whereabouts { topic, partition: None, offsets: None };
         let applied =
             attempt.chain.apply(batch.clone(), at).await.map_err(TaskError::connector("transforming"))?;
+        attempt.outlet.begin(applied.origins.as_deref());
         let mut produced = attempt.outlet.produce(&applied.batch).await?;
+        attempt.outlet.end(batch.len());
         attempt.round.add(produced.records, produced.bytes);
         attempt.round.tally.filtered += applied.dropped;
         if let Some(origins) = &applied.origins {
@@ -227,11 +233,24 @@ impl SourceTask {
         Ok(())
     }
 
+    /// Tells the reader where its rows are; it may answer with a position that says so.
+    async fn place(&self, attempt: &mut Attempt) -> Result<(), TaskError> {
+        attempt.producer.producer().flush().await?;
+        let Some(places) = &mut attempt.outlet.places else { return Ok(()) };
+        let placed = places.settle().await?;
+        let told = attempt.reader.placed(&placed).map_err(TaskError::connector("noting offsets"))?;
+        attempt.round.position = told.or(attempt.round.position.take());
+        Ok(())
+    }
+
     async fn commit(&self, attempt: &mut Attempt, key: &PositionKey) -> Result<(), TaskError> {
         if attempt.round.opened.is_none() {
             return Ok(());
         }
         attempt.commit_began = Some(Instant::now());
+        if attempt.outlet.places.is_some() {
+            self.place(attempt).await?;
+        }
         attempt.write_position(key).await?;
         attempt.producer.commit().await?;
         let Round { tally, position, .. } = std::mem::take(&mut attempt.round);

@@ -8,15 +8,20 @@ use millstream_client::Client;
 use millstream_sdk::source::{Source, Split};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::declaration::SourceDeclaration;
 use super::failure::TaskError;
 use super::source_task::{Ended, SourceTask};
 use super::status::{Cell, TaskState};
+use super::tend::Tend;
 use super::worker::WorkerConfig;
 
-/// Most splits of one source that are read at the same time.
+/// Most splits of a source with an end that are read at the same time.
 const MAX_OPEN_SPLITS: usize = 16;
+
+/// The same for a source without one, where a split that waits would wait for ever.
+const MAX_FOLLOWED_SPLITS: usize = 4096;
 
 /// How often a source that has no end is asked for new splits.
 const SPLIT_REFRESH: Duration = Duration::from_secs(2);
@@ -37,6 +42,8 @@ pub struct Splits {
 
 impl Splits {
     pub async fn run(self) {
+        let mut tending = None;
+        let most = if self.source.is_bounded() { MAX_OPEN_SPLITS } else { MAX_FOLLOWED_SPLITS };
         let mut known = HashSet::new();
         let mut waiting = Vec::new();
         let mut running: JoinSet<(String, Ended)> = JoinSet::new();
@@ -57,13 +64,20 @@ impl Splits {
                 }
             };
             let is_listed = attempt == 0;
-            while running.len() < MAX_OPEN_SPLITS
+            if is_listed {
+                tending.get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(self.tend().run())));
+            }
+            while running.len() < most
                 && let Some(split) = waiting.pop()
             {
                 running.spawn(self.run_split(split));
             }
+            if !waiting.is_empty() && !self.source.is_bounded() {
+                let (node, left) = (&self.declaration.name, waiting.len());
+                tracing::warn!(node, left, most, "more splits than one source reads at the same time");
+            }
             if is_listed && self.source.is_bounded() {
-                return self.drain(running, waiting).await;
+                return self.drain(running, waiting, tending).await;
             }
             tokio::select! {
                 () = self.stop.cancelled() => return self.finish(running).await,
@@ -91,7 +105,12 @@ impl Splits {
     }
 
     /// Runs all splits of a bounded source to their ends.
-    async fn drain(&self, mut running: JoinSet<(String, Ended)>, mut waiting: Vec<Split>) {
+    async fn drain(
+        &self,
+        mut running: JoinSet<(String, Ended)>,
+        mut waiting: Vec<Split>,
+        tending: Option<AbortOnDropHandle<()>>,
+    ) {
         let mut all_drained = true;
         while let Some(ended) = running.join_next().await {
             all_drained &= matches!(ended, Ok((_, Ended::Drained)));
@@ -102,7 +121,24 @@ impl Splits {
             }
         }
         let is_done = all_drained && waiting.is_empty();
+        drop(tending);
+        if is_done {
+            let tend = self.tend();
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                _ = tend.once() => {}
+            }
+        }
         self.cell.set_state(if is_done { TaskState::Drained } else { TaskState::Stopped });
+    }
+
+    fn tend(&self) -> Tend {
+        Tend {
+            source: Arc::clone(&self.source),
+            cell: self.cell.clone(),
+            node: self.declaration.name.clone(),
+            retries: self.declaration.on_error.retries,
+        }
     }
 
     async fn finish(&self, mut running: JoinSet<(String, Ended)>) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use millstream_client::{Client, TopicPartition};
 use millstream_sdk::sink::Delivery;
+use millstream_sdk::source::HostClient;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -399,8 +400,9 @@ impl Worker {
             NodeDeclaration::Source { declaration, .. } => {
                 // Made anew: a source may hold what belongs to its last run.
                 let made = declaration.plugin.source(&declaration.settings, &declaration.surroundings);
-                let made =
+                let mut made =
                     made.map_err(|error| TaskError::connector("configuring")(error).of(&declaration.name))?;
+                made.attach(&HostClient::new(client.clone()));
                 let declaration = Arc::clone(declaration);
                 let source = Arc::from(made);
                 tokio::spawn(

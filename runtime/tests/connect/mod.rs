@@ -4,6 +4,7 @@
 
 mod dead_letters;
 mod exactly_once;
+mod mirror;
 mod steps;
 
 use std::fs;
@@ -37,11 +38,14 @@ type Shown = (i32, Option<String>, Option<String>, Vec<String>);
 
 impl Bench {
     async fn start() -> Bench {
+        Bench::start_with(&[]).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)]) -> Bench {
         let folder = TempDir::new().unwrap();
         let mut config = Config::new(folder.path().join("data"));
-        for (key, value) in
-            [("offsets.topic.num.partitions", "1"), ("transaction.state.log.num.partitions", "1")]
-        {
+        let few = [("offsets.topic.num.partitions", "1"), ("transaction.state.log.num.partitions", "1")];
+        for (key, value) in few.iter().chain(settings) {
             config.set(key, value).unwrap();
         }
         let broker = Broker::start(config).await.unwrap();

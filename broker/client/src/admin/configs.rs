@@ -45,7 +45,7 @@ pub struct ConfigEntry {
 }
 
 /// One change to a config.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ConfigChange {
     Set(String, String),
     /// Back to the default.

@@ -64,6 +64,11 @@ impl Delivery {
         Delivery { batch, index }
     }
 
+    /// Whether the record is the next one of the same batch, and so of the next offset.
+    pub fn follows(&self, previous: &Delivery) -> bool {
+        Arc::ptr_eq(&self.batch, &previous.batch) && self.index == previous.index + 1
+    }
+
     /// Waits until the record is written, or certainly will not be by this producer.
     pub async fn wait(&self) -> Result<RecordMetadata, ProduceError> {
         let written = self.batch.wait().await?;

@@ -300,7 +300,19 @@ impl Producer {
 impl TopicWriter {
     /// How many partitions the topic had when last heard of.
     pub fn partitions(&self) -> usize {
+        self.producer.grow(&self.topic);
         self.topic.partitions()
+    }
+
+    /// As [`TopicWriter::append`], for who wants to know where the record went.
+    pub async fn send(
+        &self,
+        partition: Option<i32>,
+        record: NewRecord<'_>,
+    ) -> Result<Delivery, ProduceError> {
+        self.producer.grow(&self.topic);
+        let (batch, index) = self.producer.shared.accumulator.append(&self.topic, partition, record).await?;
+        Ok(Delivery::new(batch, index))
     }
 
     /// As [`Producer::append`].
