@@ -64,8 +64,9 @@ simulate: ## the seeded simulations, more of them: make simulate SEEDS=100000
 plugin-examples: test-binary ## the example plugins in Rust, Python and JavaScript, from `plugin new` to a pipeline that ran
 	runtime/tests/plugins/examples $(TARGET)/debug/millstream "$${MILLSTREAM_GUESTS:-$(CACHE)/guests}"
 
-test-kafka: build ## the earthquakes example on a real Apache Kafka, same files
+test-kafka: build ## the earthquakes example on a real Apache Kafka, same files; and a mirror of one
 	runtime/tests/kafka/run $(CACHE) $(TARGET)/debug/millstream
+	runtime/tests/kafka/mirror $(CACHE) $(TARGET)/debug/millstream
 
 kills: release ## the orders example killed every second for two minutes, on its own broker and on an Apache Kafka killed too
 	runtime/tests/kafka/kills $(CACHE) $(TARGET)/release/millstream

@@ -218,7 +218,12 @@ async fn print_as_member(
             () = &mut stopped => break,
         };
         match polled {
-            GroupPoll::Records(fetched) => printer.print(&fetched)?,
+            GroupPoll::Records(fetched) => {
+                if let Some(rest) = printer.print(&fetched)? {
+                    // What was fetched and not printed is the group's next.
+                    member.consumer().seek(&fetched.place, rest).map_err(Failure::failed)?;
+                }
+            }
             GroupPoll::Assigned(places) => {
                 joined = true;
                 let found = member.consumer().end_offsets(&places).await.map_err(Failure::failed)?;
@@ -258,10 +263,12 @@ impl Printer {
         self.left == Some(0)
     }
 
-    fn print(&mut self, fetched: &Fetched) -> Result<(), Failure> {
-        let mut failure = None;
+    /// Gives the offset of the first record that is one too many.
+    fn print(&mut self, fetched: &Fetched) -> Result<Option<i64>, Failure> {
+        let (mut failure, mut rest) = (None, None);
         let visited = fetched.for_each(|record| {
             if failure.is_some() || self.left == Some(0) {
+                rest.get_or_insert(record.offset);
                 return;
             }
             self.left = self.left.map(|left| left - 1);
@@ -281,7 +288,8 @@ impl Printer {
         }
         // Whoever watches sees records as they come, and what was printed may be committed.
         self.hand_over()?;
-        self.output.flush()
+        self.output.flush()?;
+        Ok(rest)
     }
 
     fn hand_over(&mut self) -> Result<(), Failure> {
