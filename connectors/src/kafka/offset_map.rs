@@ -127,8 +127,6 @@ impl From<&StoredMap> for OffsetMap {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
-
     use super::{OffsetMap, RUNS_MAX, Run, StoredMap};
 
     fn map(runs: &[(i64, i64, i64)]) -> OffsetMap {
