@@ -39,9 +39,10 @@ impl Tend {
                 Err(error) => TaskError::connector("beside the records")(error),
             };
             attempt += 1;
-            self.cell.failed(PART, &error, attempt, self.retries);
+            let pause = error.pause(attempt);
+            self.cell.failed(PART, &error, attempt, self.retries, pause);
             tracing::warn!(node = self.node, %error, attempt, "work beside the records failed");
-            tokio::time::sleep(error.pause(attempt)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }
