@@ -198,6 +198,22 @@ async fn a_commit_holds_back_until_a_file_has_its_size_or_has_waited() {
 }
 
 #[tokio::test]
+async fn rows_that_a_transform_made_of_one_record_are_committed_together() {
+    let folder = tempdir().unwrap();
+    let config = config("x.parquet", json!({ "file_rows": 2 }));
+    let (mut sink, _) = open(&config, folder.path()).await;
+    let mut fanned = batch(0, 0, &[r#"{"n":0}"#, r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]);
+    fanned.offsets = vec![5, 6, 6, 7];
+    assert_eq!(sink.write(fanned).await.unwrap().rejected, []);
+    sink.commit(&[position(0, 8)]).await.unwrap();
+    drop(sink);
+    let (_, positions) = open(&config, folder.path()).await;
+    assert_eq!(positions, [position(0, 7)]);
+    assert_eq!(rows(folder.path(), "x.parquet").await, numbers(0..3));
+    assert_eq!(names(folder.path()), ["x.parquet"]);
+}
+
+#[tokio::test]
 async fn files_end_at_their_size_in_bytes() {
     let folder = tempdir().unwrap();
     let config = config("x.parquet", json!({ "file_bytes": 20_000, "compression": "none" }));

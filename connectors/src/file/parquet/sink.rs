@@ -136,7 +136,15 @@ impl ParquetFiles {
             ConnectorError::fatal(format!("{} [{}] was not opened", batch.topic, batch.partition))
         })?;
         let mut rejected = Vec::new();
-        for (row, (record, offset)) in batch.batch.rows().zip(&batch.offsets).enumerate() {
+        for (row, record) in batch.batch.rows().enumerate() {
+            let offset = batch.offsets.get(row).copied().ok_or_else(|| {
+                ConnectorError::fatal(format!(
+                    "row {row} of {} [{}] has no offset",
+                    batch.topic, batch.partition
+                ))
+            })?;
+            // A transform may have made several rows of a record: a file ends behind the last of them.
+            let is_last = batch.offsets.get(row + 1) != Some(&offset);
             match self.taken.get_mut(&place) {
                 Some(next) => *next = offset + 1,
                 None => _ = self.taken.insert(place.clone(), offset + 1),
@@ -146,7 +154,7 @@ impl ParquetFiles {
             }
             match self.path_of(batch, record) {
                 Ok(path) => {
-                    if let Some(reason) = self.push(&path, record.value)? {
+                    if let Some(reason) = self.push(&path, record.value, is_last)? {
                         rejected.push(Rejection { row, reason });
                     }
                 }
@@ -188,8 +196,13 @@ impl ParquetFiles {
         }
     }
 
-    /// Adds a row to a path's file; `Some` is why it does not fit.
-    fn push(&mut self, path: &str, value: Option<&[u8]>) -> Result<Option<String>, ConnectorError> {
+    /// Adds a row to a path's file, which may end behind it; `Some` is why it does not fit.
+    fn push(
+        &mut self,
+        path: &str,
+        value: Option<&[u8]>,
+        may_end: bool,
+    ) -> Result<Option<String>, ConnectorError> {
         self.uses += 1;
         let used = self.uses;
         if !self.parts.contains_key(path) {
@@ -205,12 +218,12 @@ impl ParquetFiles {
         let file_bytes = self.options.file_bytes;
         let group_bytes =
             usize::try_from(file_bytes).map_or(ROW_GROUP_BYTES_MAX, |bytes| bytes.min(ROW_GROUP_BYTES_MAX));
-        let is_full = self.options.file_rows.is_some_and(|rows| part.file_rows >= rows);
+        let is_full = may_end && self.options.file_rows.is_some_and(|rows| part.file_rows >= rows);
         if is_full || part.rows.len() >= self.options.row_group_rows || part.rows.bytes() >= group_bytes {
             self.flush(path)?;
             let written =
                 self.parts.get(path).and_then(|part| part.file.as_ref()).map(|(_, file)| file.bytes());
-            if is_full || written >= Some(file_bytes) {
+            if is_full || (may_end && written >= Some(file_bytes)) {
                 self.finish(path)?;
                 match self.template {
                     Some(_) => self.is_due = true,
