@@ -22,7 +22,9 @@ mod columns;
 mod kind;
 mod writer;
 
+mod arrays;
 mod cell;
+mod column;
 
 #[cfg(test)]
 mod tests;

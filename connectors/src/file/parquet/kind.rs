@@ -101,7 +101,7 @@ impl Kind {
             Kind::Time(Unit::Millis) => DataType::Time32(TimeUnit::Millisecond),
             Kind::Time(unit) => DataType::Time64(unit.arrow()),
             Kind::Timestamp { unit, zoned } => DataType::Timestamp(unit.arrow(), zoned.then(|| "UTC".into())),
-            Kind::List(item) => DataType::new_list(item.arrow(), true),
+            Kind::List(item) => list_of(item.arrow()),
             Kind::Map(value) => map_of(nullable("value", value)),
             Kind::Struct(fields) => {
                 DataType::Struct(fields.iter().map(|(name, kind)| nullable(name, kind)).collect())
@@ -134,6 +134,11 @@ impl Kind {
             Kind::Map(_) | Kind::Struct(_) => "an object".to_owned(),
         }
     }
+}
+
+/// Arrow's type of a list, with the name that Parquet gives its elements.
+pub fn list_of(item: DataType) -> DataType {
+    DataType::List(Field::new("element", item, true).into())
 }
 
 /// Arrow's type of a map from texts to values.
@@ -175,20 +180,20 @@ fn take_kind(rest: &mut &str, depth: usize) -> Result<Kind, String> {
         "time" => return Ok(Kind::Time(unit()?)),
         "timestamp" => return Ok(Kind::Timestamp { unit: unit()?, zoned: false }),
         "timestamptz" => return Ok(Kind::Timestamp { unit: unit()?, zoned: true }),
-        "boolean" => Kind::Boolean,
+        "boolean" | "bool" => Kind::Boolean,
         "int8" => Kind::Signed(8),
         "int16" => Kind::Signed(16),
-        "int32" => Kind::Signed(32),
-        "int64" | "integer" => Kind::Signed(64),
+        "int32" | "int" => Kind::Signed(32),
+        "int64" | "integer" | "bigint" => Kind::Signed(64),
         "uint8" => Kind::Unsigned(8),
         "uint16" => Kind::Unsigned(16),
         "uint32" => Kind::Unsigned(32),
         "uint64" => Kind::Unsigned(64),
         "float" => Kind::Float,
         "double" | "number" => Kind::Double,
-        "text" => Kind::Text,
+        "text" | "string" => Kind::Text,
         "json" => Kind::Json,
-        "binary" => Kind::Binary,
+        "binary" | "bytes" => Kind::Binary,
         "date" => Kind::Date,
         other => return Err(format!("no type `{other}`; there are {NAMES}")),
     };
@@ -282,7 +287,7 @@ mod tests {
             ("decimal(50,10)", "Decimal256(50, 10)"),
             ("timestamptz(3)", "Timestamp(ms, \"UTC\")"),
             ("TIMESTAMP", "Timestamp(µs)"),
-            ("list<list<text>>", "List(List(Utf8))"),
+            ("list<text>", "List(Utf8, field: 'element')"),
         ] {
             assert_eq!(Kind::parse(text).unwrap().arrow().to_string(), shown, "{text}");
         }
