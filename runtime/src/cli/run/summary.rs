@@ -65,11 +65,18 @@ fn remarks(task: &TaskStatus) -> String {
 fn hints(checked: &Checked, data: Option<&Path>) -> Vec<String> {
     let mut hints = Vec::new();
     for sink in checked.pipeline.sinks.iter().filter(|sink| sink.plugin.value == "file") {
-        if let Some(node) = sink.settings.get("path")
-            && let crate::config::yaml::Data::Scalar(path) = &node.data
-        {
-            hints.push(format!("look:  head {}", checked.pipeline.directory.join(&path.text).display()));
-        }
+        let text = |name: &str| match &sink.settings.get(name)?.data {
+            crate::config::yaml::Data::Scalar(scalar) => Some(scalar.text.as_str()),
+            _ => None,
+        };
+        let Some(path) = text("path") else { continue };
+        // The folder of many files, and a file that is no text.
+        let (tool, path) = match path.split_once('{') {
+            Some((start, _)) => ("ls -R", start.rfind('/').map_or(".", |slash| &start[..slash])),
+            None if text("format") == Some("parquet") => ("ls -l", path),
+            None => ("head", path),
+        };
+        hints.push(format!("look:  {tool} {}", checked.pipeline.directory.join(path).display()));
     }
     let first_topic = checked.pipeline.sinks.iter().flat_map(|sink| &sink.from).next();
     let topic = first_topic.map(|name| checked.topic_of(&name.value).to_owned());
