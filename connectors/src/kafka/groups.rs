@@ -17,17 +17,26 @@ use super::offset_map::OffsetMap;
 /// Groups of tools and of connect workers, which patterns with a wildcard pass over.
 const PASSED_OVER: &[&str] = &["__", "console-consumer-", "connect-", "mirror-"];
 
-/// The maps of all partitions that are mirrored now, by partition of the source.
+/// The maps of all partitions that are mirrored now, by partition of the source; `None` until a partition was opened.
 #[derive(Default)]
-pub struct Maps(Mutex<HashMap<TopicPartition, OffsetMap>>);
+pub struct Maps(Mutex<HashMap<TopicPartition, Option<OffsetMap>>>);
 
 impl Maps {
+    /// The partition is going to be mirrored.
+    pub fn expect(&self, place: TopicPartition) {
+        self.0.lock().entry(place).or_insert(None);
+    }
+
     pub fn set(&self, place: &TopicPartition, map: OffsetMap) {
-        self.0.lock().insert(place.clone(), map);
+        self.0.lock().insert(place.clone(), Some(map));
+    }
+
+    fn is_expected(&self, place: &TopicPartition) -> bool {
+        matches!(self.0.lock().get(place), Some(None))
     }
 
     fn translate(&self, place: &TopicPartition, offset: i64) -> Option<i64> {
-        self.0.lock().get(place)?.translate(offset)
+        self.0.lock().get(place)?.as_ref()?.translate(offset)
     }
 }
 
@@ -98,6 +107,11 @@ impl Groups {
     /// `state` is the group's here, if it is known here.
     async fn sync_group(&self, group: &str, state: Option<&str>, maps: &Maps) -> Result<(), AdminError> {
         let committed = self.source.admin().group_offsets(group, None).await?;
+        // A group that has offsets for some of its partitions only would begin at the end of the others, as its consumers
+        // may have it: it waits for all.
+        if committed.iter().any(|(place, _)| maps.is_expected(place)) {
+            return Ok(());
+        }
         let translated = committed.into_iter().filter_map(|(place, offset)| {
             let target = maps.translate(&place, offset.offset)?;
             let copy =

@@ -79,7 +79,8 @@ impl OffsetMap {
         let behind = self.runs.partition_point(|run| run.source <= source);
         match behind.checked_sub(1).and_then(|index| self.runs.get(index)) {
             Some(run) => Some(run.target + (source - run.source).min(run.count)),
-            None if self.is_whole => self.runs.first().map(|run| run.target),
+            // Whatever comes will lie behind the beginning.
+            None if self.is_whole => Some(self.runs.first().map_or(0, |run| run.target)),
             None => None,
         }
     }
@@ -143,7 +144,8 @@ mod tests {
         assert_eq!(map.runs.len(), 2, "runs that follow one another are one");
         let translated: Vec<_> = [0, 10, 14, 20, 25, 30, 31, 32, 90].map(|n| map.translate(n)).into();
         assert_eq!(translated, [0, 0, 4, 10, 10, 11, 12, 13, 13].map(Some));
-        assert_eq!(OffsetMap::whole().translate(5), None);
+        assert_eq!(OffsetMap::whole().translate(5), Some(0), "nothing is mirrored yet");
+        assert_eq!(OffsetMap::default().translate(5), None);
     }
 
     #[test]

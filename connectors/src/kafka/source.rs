@@ -188,9 +188,12 @@ impl Source for KafkaSource {
             if let Some(beside) = beside {
                 beside.topics.ensure(&topic, self.options.partitions == Partitions::Keep).await?;
             }
-            splits.extend(
-                (0..topic.partitions).map(|partition| Split::new(format!("{}-{partition}", topic.source))),
-            );
+            for partition in 0..i32::try_from(topic.partitions).unwrap_or(i32::MAX) {
+                if !self.options.groups.is_empty() {
+                    self.maps.expect(TopicPartition::new(topic.source.as_str(), partition));
+                }
+                splits.push(Split::new(format!("{}-{partition}", topic.source)));
+            }
         }
         match splits.is_empty() && !self.options.follow {
             true => {

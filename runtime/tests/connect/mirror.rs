@@ -230,7 +230,8 @@ async fn a_group_goes_on_in_the_copy_exactly_where_it_was_through_transactions_a
             worker = pair.mirror(settings.clone()).await;
         }
         if round % 4 == 3 {
-            until("some progress", || worker.progress().produced > 0).await;
+            let is_running = || worker.status().iter().any(|status| status.state == TaskState::Running);
+            until("the mirror runs", is_running).await;
         }
     }
     let end = async {
@@ -306,6 +307,25 @@ async fn a_group_is_moved_on_but_never_under_its_members_nor_back_unless_its_sou
     }
     assert!(worker.status().iter().all(|status| status.state == TaskState::Running && status.restarts == 0));
     worker.stop().await;
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_has_offsets_for_all_its_partitions_or_for_none_yet() {
+    let pair = Pair::start().await;
+    // More than are read at a time, all but the last without a record.
+    pair.there.make(NewTopic::new("orders", 20)).await;
+    pair.there.write_values("orders", 19, numbered(0..30)).await;
+    for partition in 0..20 {
+        let at = if partition == 19 { 20 } else { 0 };
+        pair.there.commit("readers", &TopicPartition::new("orders", partition), at).await;
+    }
+    pair.mirror_to_end(json!({ "groups": ["readers"] })).await;
+    for partition in 0..20 {
+        let held = pair.here.committed("readers", &TopicPartition::new("copy.orders", partition)).await;
+        let at = if partition == 19 { 20 } else { 0 };
+        assert_eq!(held.map(|held| held.offset), Some(at), "partition {partition}");
+    }
     pair.stop().await;
 }
 
