@@ -3,6 +3,7 @@
 //! Two exist: [`TcpTransport`] here, and the broker's own direct call, which implements the same trait in the broker
 //! crate. Everything else in this crate is written against [`Transport`] and cannot tell them apart.
 
+mod low_water;
 mod tcp;
 
 use std::sync::Arc;

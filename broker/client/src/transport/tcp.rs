@@ -20,6 +20,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::low_water::LowWater;
 use super::{Transport, TransportError};
 
 /// Bounds and times of one connection.
@@ -318,16 +319,20 @@ async fn write_segments(socket: &mut OwnedWriteHalf, segments: &mut VecDeque<Byt
 
 async fn read_responses(shared: Arc<Shared>, mut socket: OwnedReadHalf) {
     let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+    let mut low_water = LowWater::default();
     let error = loop {
-        match take_frame(&mut buffer, shared.config.response_bytes_max) {
+        let missing = match take_frame(&mut buffer, shared.config.response_bytes_max) {
             Err(reason) => break shared.closed_error(&reason),
-            Ok(Some(frame)) => {
+            Ok(Taken::Frame(frame)) => {
                 if let Err(error) = shared.deliver(frame) {
                     break error;
                 }
                 continue;
             }
-            Ok(None) => {}
+            Ok(Taken::Missing(bytes)) => bytes,
+        };
+        if let Err(error) = low_water.follow(socket.as_ref(), missing) {
+            break shared.closed_error(&format!("setting the socket's low-water mark failed: {error}"));
         }
         let read = tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -342,20 +347,28 @@ async fn read_responses(shared: Arc<Shared>, mut socket: OwnedReadHalf) {
     shared.end(error);
 }
 
+/// What the buffer holds of the next frame.
+enum Taken {
+    Frame(Bytes),
+    /// So many bytes at least are on their way.
+    Missing(usize),
+}
+
 /// Splits the next whole frame off, or reserves room for the rest of it.
-fn take_frame(buffer: &mut BytesMut, response_bytes_max: usize) -> Result<Option<Bytes>, String> {
+fn take_frame(buffer: &mut BytesMut, response_bytes_max: usize) -> Result<Taken, String> {
     let Some(length) = buffer.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes)) else {
         buffer.reserve(READ_BUFFER_BYTES);
-        return Ok(None);
+        return Ok(Taken::Missing(1));
     };
     let length = usize::try_from(length).map_err(|_negative| format!("response frame of {length} bytes"))?;
     if length > response_bytes_max {
         return Err(format!("response frame of {length} bytes is longer than {response_bytes_max}"));
     }
     if buffer.len() < 4 + length {
-        buffer.reserve((4 + length - buffer.len()).max(READ_BUFFER_BYTES));
-        return Ok(None);
+        let missing = 4 + length - buffer.len();
+        buffer.reserve(missing.max(READ_BUFFER_BYTES));
+        return Ok(Taken::Missing(missing));
     }
     buffer.advance(4);
-    Ok(Some(buffer.split_to(length).freeze()))
+    Ok(Taken::Frame(buffer.split_to(length).freeze()))
 }
