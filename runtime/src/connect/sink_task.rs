@@ -25,6 +25,10 @@ use super::status::{Cell, Tally, TaskState};
 use super::transform::{Chain, Whereabouts};
 use super::worker::WorkerConfig;
 
+/// Of one answer, and of all that a sink may have fetched and not yet taken.
+const FETCH_BYTES: usize = 8 << 20;
+const PREFETCH_BYTES: usize = 16 << 20;
+
 /// How long a poll waits while nothing is written and not committed.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 
@@ -171,7 +175,12 @@ impl SinkTask {
         positions: &HashMap<TopicPartition, i64>,
         delivery: Delivery,
     ) -> Result<(Consumer, HashMap<TopicPartition, Place>), TaskError> {
-        let mut consumer = self.client.consumer(ConsumerConfig::default());
+        let config = ConsumerConfig {
+            fetch_bytes_max: FETCH_BYTES,
+            prefetch_bytes: PREFETCH_BYTES,
+            ..ConsumerConfig::default()
+        };
+        let mut consumer = self.client.consumer(config);
         let places: Vec<_> = partitions.iter().map(client_place).collect();
         let ends = high_watermarks(&self.client, &places).await?;
         let begins = consumer.beginning_offsets(&places).await?;

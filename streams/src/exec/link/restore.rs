@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millstream_client::admin::ConfigResource;
-use millstream_client::{Client, ConsumerConfig, Start, StartAt, TopicPartition};
+use millstream_client::{Client, Start, StartAt, TopicPartition};
 
 use crate::exec::QueryError;
 use crate::state::Change;
@@ -40,7 +40,7 @@ pub(super) async fn follow(
     let failed =
         |error: &dyn ToString| QueryError::cluster(format!("read topic `{topic}`"), error.to_string());
     let place = TopicPartition::new(topic, CHANGELOG_PARTITION);
-    let mut consumer = client.consumer(ConsumerConfig::default());
+    let mut consumer = client.consumer(super::cluster::reading());
     let changelog = describe(client, topic, &consumer, store.is_on_disk()).await?;
     let start = match store.begin(&changelog, now_ms())? {
         Verdict::Follow(offset) => offset,
