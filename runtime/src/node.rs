@@ -12,7 +12,7 @@ use millstream_broker::{Broker, Config};
 use tokio::task::JoinHandle;
 
 use crate::http::{self, HttpServer, Resources};
-use crate::pipelines::{Pipelines, StoreError};
+use crate::pipelines::{Pipelines, QuerySettings, StoreError};
 
 /// How long a server waits for the queries of statements before it says that it is ready.
 const STATEMENTS_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +30,14 @@ pub enum StartError {
     Http { address: SocketAddr, source: std::io::Error },
 }
 
+/// Whose pipelines a node has.
+pub enum Hosted {
+    /// Those stored in its directory, whose queries run like this.
+    Own(QuerySettings),
+    /// Of whoever starts the node: it only shows them.
+    Others(Pipelines),
+}
+
 /// A running node.
 pub struct Node {
     broker: Arc<Broker>,
@@ -43,8 +51,12 @@ pub struct Node {
 impl Node {
     /// Starts a node on the directory that `config` names. A server keeps pipelines of its own: those that are stored
     /// start with it.
-    pub async fn server(config: Config, http_address: SocketAddr) -> Result<Self, StartError> {
-        let mut node = Self::start(config, http_address, None).await?;
+    pub async fn server(
+        config: Config,
+        http_address: SocketAddr,
+        queries: QuerySettings,
+    ) -> Result<Self, StartError> {
+        let mut node = Self::start(config, http_address, Hosted::Own(queries)).await?;
         if let Err(error) = node.pipelines.start_stored().await {
             node.stop().await;
             return Err(error.into());
@@ -58,18 +70,21 @@ impl Node {
         Ok(node)
     }
 
-    /// A node for the pipelines of whoever starts it, which `pipelines` shows.
     pub async fn start(
         mut config: Config,
         http_address: SocketAddr,
-        pipelines: Option<Pipelines>,
+        hosted: Hosted,
     ) -> Result<Self, StartError> {
         // Absolute, so that what is printed and logged means the same everywhere.
         let directory = std::path::absolute(&config.log_directory)
             .map_err(|source| StartError::Directory { directory: config.log_directory.clone(), source })?;
         config.log_directory.clone_from(&directory);
         let broker = Arc::new(Broker::start(config).await?);
-        let pipelines = match pipelines.map_or_else(|| Pipelines::on(&broker, &directory), Ok) {
+        let pipelines = match hosted {
+            Hosted::Own(queries) => Pipelines::on(&broker, &directory, queries),
+            Hosted::Others(pipelines) => Ok(pipelines),
+        };
+        let pipelines = match pipelines {
             Ok(pipelines) => pipelines,
             Err(error) => {
                 stop_broker(&broker).await;

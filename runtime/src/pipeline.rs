@@ -14,7 +14,6 @@ use millstream_client::admin::{AdminError, OffsetSpec};
 use millstream_client::{Client, Isolation, TopicPartition};
 use millstream_streams::{
     EngineConfig, FinishError, InputEnds, QueryHandle, QueryState, QueryStatus, Session, SessionError,
-    StateDatabase,
 };
 use parking_lot::RwLock;
 use serde_json::{Value, json};
@@ -89,15 +88,15 @@ pub struct PipelineRun {
 }
 
 impl PipelineRun {
-    /// Creates missing topics and starts every task; `state` is where queries keep what does not fit into memory. Warnings are
-    /// about topics that differ from the file.
+    /// Creates missing topics and starts every task; `engine` says how queries run and where they keep their state. Warnings
+    /// are about topics that differ from the file.
     pub async fn start(
         client: Client,
         checked: &Checked,
         until_done: bool,
-        state: Option<StateDatabase>,
+        engine: EngineConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
-        Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done, state).await
+        Self::start_as(client, checked, Declaration::of(&checked.pipeline)?, until_done, engine).await
     }
 
     /// As [`PipelineRun::start`], with sources and sinks that stand still from the start.
@@ -105,10 +104,10 @@ impl PipelineRun {
         client: Client,
         checked: &Checked,
         targets: BTreeMap<String, Target>,
-        state: Option<StateDatabase>,
+        engine: EngineConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
         let config = WorkerConfig { targets, ..WorkerConfig::default() };
-        Self::start_all(client, checked, Declaration::of(&checked.pipeline)?, false, state, config).await
+        Self::start_all(client, checked, Declaration::of(&checked.pipeline)?, false, engine, config).await
     }
 
     /// As [`PipelineRun::start`], with other sources and sinks than the file's.
@@ -117,9 +116,9 @@ impl PipelineRun {
         checked: &Checked,
         declaration: Declaration,
         until_done: bool,
-        state: Option<StateDatabase>,
+        engine: EngineConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
-        Self::start_all(client, checked, declaration, until_done, state, WorkerConfig::default()).await
+        Self::start_all(client, checked, declaration, until_done, engine, WorkerConfig::default()).await
     }
 
     async fn start_all(
@@ -127,11 +126,10 @@ impl PipelineRun {
         checked: &Checked,
         declaration: Declaration,
         until_done: bool,
-        state: Option<StateDatabase>,
+        mut engine: EngineConfig,
         config: WorkerConfig,
     ) -> Result<(Self, Vec<String>), StartError> {
         let warnings = topics::prepare(&client, checked).await?;
-        let mut engine = EngineConfig { state, ..EngineConfig::default() };
         if until_done {
             // Nobody waits for a quiet partition: the end of the run closes what is open, and until then the
             // result must not depend on how fast anything went.

@@ -13,9 +13,9 @@ mod state;
 
 pub use diagnostic::{Diagnostic, Position};
 pub use exec::{
-    BadRecords, Engine, EngineConfig, FinishError, InputEnds, QueryError, QueryHandle, QueryHandles,
-    QueryState, QueryStatus, SelectFrom, SelectedRow, Selection, StartError,
+    BadRecords, Engine, EngineConfig, FinishError, InputEnds, PARALLELISM_MAX, QueryError, QueryHandle,
+    QueryHandles, QueryState, QueryStatus, SelectFrom, SelectedRow, Selection, StartError,
 };
 pub use plan::{Answer, Plan, PlanContext, Program, QueryPlan, Table, TopicNeed};
 pub use session::{QueryShown, Session, SessionError};
-pub use state::store::{StateDatabase, StoreError};
+pub use state::store::{STATE_MEMORY_BYTES_MIN, StateDatabase, StoreError};

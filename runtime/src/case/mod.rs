@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use millstream_broker::{Broker, Config};
 use millstream_client::{Client, ClientConfig, Cluster, ProducerConfig, Record};
 use millstream_sdk::plugin::Plugin;
+use millstream_streams::EngineConfig;
 
 pub use junit::report as junit_report;
 
@@ -105,7 +106,8 @@ async fn run_on(broker: &Broker, checked: &Checked, case: &Case) -> Result<Vec<D
     let kept: BTreeMap<String, Kept> =
         checked.pipeline.sinks.iter().map(|sink| (sink.name.clone(), Kept::default())).collect();
     let declaration = stand_in(checked, case, clock_ms, &kept)?;
-    let run = PipelineRun::start_as(client.clone(), checked, declaration, true, None).await;
+    let run =
+        PipelineRun::start_as(client.clone(), checked, declaration, true, EngineConfig::default()).await;
     let (run, _) = run.map_err(|error| error.to_string())?;
     let finished = run.finish().await;
     run.stop().await;

@@ -12,6 +12,7 @@ mod consume;
 mod group;
 mod plugin;
 mod produce;
+mod queries;
 mod record_format;
 mod run;
 mod schema;

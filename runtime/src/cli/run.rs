@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use millstream_broker::Config;
 use millstream_client::{Client, ClientConfig, Cluster, Lease};
-use millstream_streams::StateDatabase;
+use millstream_streams::{EngineConfig, StateDatabase};
 
 use super::cluster::block_on;
 use super::output::Output;
+use super::queries::QueryArguments;
 use super::stop::StopRequest;
 use super::validate::accept;
 use super::{Failure, answer, parse_settings};
@@ -22,9 +23,9 @@ use crate::config::diagnostic::Report;
 use crate::config::pipeline::{self, Checked};
 use crate::config::resolve::Surroundings;
 use crate::http::{self, HttpServer, Resources};
-use crate::node::Node;
+use crate::node::{Hosted, Node};
 use crate::pipeline::{Ownership, PipelineRun};
-use crate::pipelines::{Bundle, Pipelines};
+use crate::pipelines::{Bundle, Pipelines, QuerySettings};
 use progress::ProgressLine;
 
 /// Where queries keep their state, inside the data directory.
@@ -65,9 +66,8 @@ pub struct Arguments {
     /// Where the HTTP server listens; port 0 picks a free one. 127.0.0.1:8083 if that is free.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
-    /// Memory for the state of all queries together; the rest is in the data directory.
-    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
-    state_memory_bytes: u64,
+    #[command(flatten)]
+    queries: QueryArguments,
     /// A value for ${NAME} and !env NAME in the files; wins over the environment.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -103,8 +103,8 @@ async fn run_pipeline(
 ) -> Result<(), Failure> {
     let client = host.connect().await?;
     let checked = Arc::new(checked);
-    let state = host.state(arguments.state_memory_bytes)?;
-    let task = Task { until_done: arguments.until_done, checked: &checked, host, state, pipelines, output };
+    let engine = host.engine(arguments.queries.settings())?;
+    let task = Task { until_done: arguments.until_done, checked: &checked, host, engine, pipelines, output };
     let stopped = stop.requested();
     tokio::pin!(stopped);
     let mut ownership = host.stand(&client, &checked);
@@ -136,7 +136,7 @@ struct Task<'a> {
     until_done: bool,
     checked: &'a Arc<Checked>,
     host: &'a Host,
-    state: Option<StateDatabase>,
+    engine: EngineConfig,
     pipelines: &'a Pipelines,
     output: Output,
 }
@@ -161,7 +161,7 @@ impl Task<'_> {
     ) -> Result<End, Failure> {
         let (checked, output, until_done) = (self.checked, self.output, self.until_done);
         let started = Instant::now();
-        let started_run = PipelineRun::start(client, checked, until_done, self.state.clone()).await;
+        let started_run = PipelineRun::start(client, checked, until_done, self.engine.clone()).await;
         let (run, warnings) = started_run.map_err(Failure::failed)?;
         let run = Arc::new(run);
         let bundle = Bundle::of_part(&checked.pipeline.name);
@@ -260,7 +260,8 @@ impl Host {
             return Ok(Self::Elsewhere { addresses: addresses.clone(), http, data: arguments.data.clone() });
         }
         let config = embedded_config(arguments, checked)?;
-        let node = Node::start(config, http_address, Some(pipelines)).await.map_err(Failure::failed)?;
+        let node =
+            Node::start(config, http_address, Hosted::Others(pipelines)).await.map_err(Failure::failed)?;
         Ok(Self::Embedded(Box::new(node)))
     }
 
@@ -297,14 +298,17 @@ impl Host {
         }
     }
 
-    /// Where queries keep state that does not fit into memory; `None` if there is no directory for it.
-    fn state(&self, memory_bytes: u64) -> Result<Option<StateDatabase>, Failure> {
+    /// How queries run; what does not fit into memory is on disk, if there is a directory for it.
+    fn engine(&self, settings: QuerySettings) -> Result<EngineConfig, Failure> {
         let directory = match self {
             Self::Embedded(node) => Some(node.directory()),
             Self::Elsewhere { data, .. } => data.as_deref(),
         };
-        let open = |directory: &Path| StateDatabase::open(&directory.join(STATE_DIRECTORY), memory_bytes);
-        directory.map(open).transpose().map_err(Failure::failed)
+        let open = |directory: &Path| {
+            StateDatabase::open(&directory.join(STATE_DIRECTORY), settings.state_memory_bytes)
+        };
+        let state = directory.map(open).transpose().map_err(Failure::failed)?;
+        Ok(EngineConfig { state, ..settings.engine })
     }
 
     async fn stop(self) {

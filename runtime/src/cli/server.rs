@@ -7,6 +7,7 @@ use millstream_broker::Config;
 
 use super::cluster::block_on;
 use super::output::Output;
+use super::queries::QueryArguments;
 use super::stop::StopRequest;
 use super::{Failure, parse_settings};
 use crate::config::server::{Given, apply};
@@ -35,6 +36,8 @@ pub struct Arguments {
     /// This node's number in its cluster.
     #[arg(long, value_name = "N")]
     node_id: Option<i32>,
+    #[command(flatten)]
+    queries: QueryArguments,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -42,7 +45,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = read_config(&arguments, output)?;
     block_on(async move {
         let stop = StopRequest::listen()?;
-        let node = Node::server(config, arguments.http).await.map_err(Failure::failed)?;
+        let node = Node::server(config, arguments.http, arguments.queries.settings())
+            .await
+            .map_err(Failure::failed)?;
         output.complain(&node.ready_line());
         stop.requested().await;
         node.stop().await;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use millstream_broker::Broker;
 use millstream_client::{Client, ClientConfig, Cluster};
-use millstream_streams::{Session, StateDatabase};
+use millstream_streams::{EngineConfig, Session, StateDatabase};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -30,9 +30,23 @@ use crate::config::pipeline::{self, Checked};
 use crate::connect::Target;
 use crate::pipeline::PipelineRun;
 
-/// Where queries keep their state, inside the node's directory, and what of it may be in memory.
+/// Where queries keep their state, inside the node's directory.
 const STATE_DIRECTORY: &str = "streams";
-const STATE_MEMORY_BYTES: u64 = 256 << 20;
+
+/// How the queries of a node run.
+#[derive(Debug, Clone)]
+pub struct QuerySettings {
+    /// Without a place for state, which the node opens itself.
+    pub engine: EngineConfig,
+    /// What the state of all queries may use of memory together.
+    pub state_memory_bytes: u64,
+}
+
+impl Default for QuerySettings {
+    fn default() -> Self {
+        Self { engine: EngineConfig::default(), state_memory_bytes: 256 << 20 }
+    }
+}
 
 /// Most pipelines on one node.
 const PIPELINES_MAX: usize = 1000;
@@ -87,6 +101,7 @@ struct Inner {
     store: Option<Store>,
     /// Where queries keep state that does not fit into memory, opened by the first pipeline that starts.
     state_directory: Option<PathBuf>,
+    queries: QuerySettings,
     state: parking_lot::Mutex<Option<StateDatabase>>,
     /// One change at a time.
     changing: Mutex<()>,
@@ -98,24 +113,30 @@ struct Inner {
 impl Default for Pipelines {
     /// No pipelines, and no place for any.
     fn default() -> Self {
-        Self::with(None, None, None)
+        Self::with(None, None, None, QuerySettings::default())
     }
 }
 
 impl Pipelines {
-    fn with(home: Option<Cluster>, store: Option<Store>, state_directory: Option<PathBuf>) -> Self {
+    fn with(
+        home: Option<Cluster>,
+        store: Option<Store>,
+        state_directory: Option<PathBuf>,
+        queries: QuerySettings,
+    ) -> Self {
         let (state, changing, entries, session) = Default::default();
-        let inner = Inner { home, store, state_directory, state, changing, entries, session };
+        let inner = Inner { home, store, state_directory, queries, state, changing, entries, session };
         Self { inner: Arc::new(inner) }
     }
 
     /// The pipelines that are stored in the node's directory; [`Pipelines::start_stored`] starts them.
-    pub fn on(broker: &Broker, directory: &Path) -> Result<Self, StoreError> {
+    pub fn on(broker: &Broker, directory: &Path, queries: QuerySettings) -> Result<Self, StoreError> {
         let store = Store::open(directory.join("pipelines"))?;
         Ok(Self::with(
             Some(Cluster::Local(broker.local())),
             Some(store),
             Some(directory.join(STATE_DIRECTORY)),
+            queries,
         ))
     }
 
@@ -346,21 +367,22 @@ impl Pipelines {
             }
         };
         let client = Client::connect(cluster, ClientConfig::default()).await.map_err(Refusal::failed)?;
-        let state = self.state().map_err(Refusal::failed)?;
+        let engine = self.engine().map_err(Refusal::failed)?;
         // What is paused must not run for a moment first.
-        let started = PipelineRun::start_with(client, checked, bundle.targets.clone(), state).await;
+        let started = PipelineRun::start_with(client, checked, bundle.targets.clone(), engine).await;
         let (run, warnings) = started.map_err(Refusal::failed)?;
         Ok((Arc::new(run), warnings))
     }
 
-    /// The node's one state database.
-    fn state(&self) -> Result<Option<StateDatabase>, millstream_streams::StoreError> {
-        let Some(directory) = &self.inner.state_directory else { return Ok(None) };
+    /// How queries run here, over the node's one state database.
+    fn engine(&self) -> Result<EngineConfig, millstream_streams::StoreError> {
+        let queries = &self.inner.queries;
+        let Some(directory) = &self.inner.state_directory else { return Ok(queries.engine.clone()) };
         let mut state = self.inner.state.lock();
         if state.is_none() {
-            *state = Some(StateDatabase::open(directory, STATE_MEMORY_BYTES)?);
+            *state = Some(StateDatabase::open(directory, queries.state_memory_bytes)?);
         }
-        Ok(state.clone())
+        Ok(EngineConfig { state: state.clone(), ..queries.engine.clone() })
     }
 
     fn run(&self, name: &str) -> Result<Arc<PipelineRun>, Refusal> {

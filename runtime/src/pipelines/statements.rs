@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_client::{Client, ClientConfig};
-use millstream_streams::{EngineConfig, PlanContext, Program, Session};
+use millstream_streams::{PlanContext, Program, Session};
 
 use super::Pipelines;
 
@@ -61,8 +61,7 @@ impl Pipelines {
             Client::connect(home, ClientConfig::default()).await.map_err(|error| error.to_string())?;
         let context = PlanContext { pipeline: SQL_PIPELINE.to_owned(), ..PlanContext::default() };
         let nothing = Program::default().plan(&context).map_err(|findings| format!("{findings:?}"))?;
-        let state = self.state().map_err(|error| error.to_string())?;
-        let engine = EngineConfig { state, ..EngineConfig::default() };
+        let engine = self.engine().map_err(|error| error.to_string())?;
         Session::start(client, engine, nothing).await.map_err(|error| error.to_string())
     }
 

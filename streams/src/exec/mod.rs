@@ -32,6 +32,7 @@ pub(crate) use rows::Rows;
 pub use selection::{SelectFrom, SelectedRow, Selection};
 pub(crate) use source::SourceReader;
 pub use status::{QueryState, QueryStatus};
+pub use task::PARALLELISM_MAX;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;

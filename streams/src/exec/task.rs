@@ -31,7 +31,7 @@ use crate::state::store::{QueryStore, StateDatabase, StoreError};
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Most workers of a query: a virtual node is not cut.
-pub(crate) const PARALLELISM_MAX: usize = 128;
+pub const PARALLELISM_MAX: usize = 128;
 
 /// Records that several workers take in one round; a piece may bring it beyond.
 const ROUND_RECORDS_MAX: i64 = 65_536;

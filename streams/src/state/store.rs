@@ -52,7 +52,7 @@ const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
 const MEMTABLES_MAX: u64 = 2;
 
 /// The least that the memory setting may be.
-pub const MEMORY_BYTES_MIN: u64 = 16 << 20;
+pub const STATE_MEMORY_BYTES_MIN: u64 = 16 << 20;
 
 /// What a change costs in memory beside its key and value while it waits.
 const WAITING_OVERHEAD_BYTES: usize = 96;
@@ -112,7 +112,7 @@ impl StateDatabase {
             directory: directory.display().to_string(),
             reason,
         };
-        let memory_bytes = memory_bytes.max(MEMORY_BYTES_MIN);
+        let memory_bytes = memory_bytes.max(STATE_MEMORY_BYTES_MIN);
         let percent = |percent: u64| memory_bytes / 100 * percent;
         let database = match open_database(directory, percent(CACHE_PERCENT)) {
             Ok(database) => database,
@@ -178,7 +178,8 @@ impl StateDatabase {
     /// One that lets every row go with every commit.
     #[cfg(test)]
     pub(crate) fn without_memory(directory: &Path) -> StateDatabase {
-        let mut database = StateDatabase::open(directory, MEMORY_BYTES_MIN).expect("the directory is ours");
+        let mut database =
+            StateDatabase::open(directory, STATE_MEMORY_BYTES_MIN).expect("the directory is ours");
         Arc::get_mut(&mut database.inner).expect("nobody else has it").budget = MemoryBudget::new(0);
         database
     }

@@ -73,7 +73,8 @@ const NODE: u16 = 3;
 
 impl Node {
     fn start(directory: &Path, topic: &Topic, now_ms: i64, rows_bytes: usize) -> Node {
-        let mut database = StateDatabase::open(directory, MEMORY_BYTES_MIN).expect("the directory is ours");
+        let mut database =
+            StateDatabase::open(directory, STATE_MEMORY_BYTES_MIN).expect("the directory is ours");
         Arc::get_mut(&mut database.inner).expect("nobody else has it").budget = MemoryBudget::new(rows_bytes);
         let mut store = database.query("p-q").expect("a copy");
         let changelog = topic.changelog();
@@ -271,7 +272,7 @@ fn a_torn_write_leaves_an_earlier_copy_or_none() {
             std::fs::write(file, bytes).expect("the journal");
         }
         let database =
-            StateDatabase::open(torn.path(), MEMORY_BYTES_MIN).expect("damage is no reason to stop");
+            StateDatabase::open(torn.path(), STATE_MEMORY_BYTES_MIN).expect("damage is no reason to stop");
         let store = database.query("p-q").expect("a copy");
         let rows = store
             .table(NODE, 0, 0..VIRTUAL_NODES)
@@ -289,14 +290,15 @@ fn a_torn_write_leaves_an_earlier_copy_or_none() {
 #[test]
 fn a_directory_in_use_is_refused_and_a_strange_one_is_built_again() {
     let directory = tempfile::tempdir().expect("a directory");
-    let first = StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).expect("the directory is ours");
-    let error = StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).expect_err("the directory is in use");
+    let first = StateDatabase::open(directory.path(), STATE_MEMORY_BYTES_MIN).expect("the directory is ours");
+    let error =
+        StateDatabase::open(directory.path(), STATE_MEMORY_BYTES_MIN).expect_err("the directory is in use");
     assert!(error.to_string().ends_with("another process uses it"), "{error}");
     drop(first);
     for file in files(directory.path()) {
         std::fs::write(file, b"nothing that a store writes").expect("a file");
     }
-    let database = StateDatabase::open(directory.path(), MEMORY_BYTES_MIN).expect("it is built again");
+    let database = StateDatabase::open(directory.path(), STATE_MEMORY_BYTES_MIN).expect("it is built again");
     assert_eq!(database.query("p-q").expect("a copy").mark().expect("a mark"), None);
 }
 
