@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// State comes and goes by the row, and what has gone must not stay resident: glibc's allocator keeps half as much again.
+/// State comes and goes by the row, and what has gone must not stay resident: glibc's allocator keeps more of it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
