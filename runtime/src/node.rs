@@ -70,6 +70,7 @@ impl Node {
         Ok(node)
     }
 
+    /// Starts a node; `hosted` says whose pipelines it shows.
     pub async fn start(
         mut config: Config,
         http_address: SocketAddr,

@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::GroupMetadata;
 use super::heartbeat::leave;
+use super::join::call;
 use crate::client::Client;
 use crate::connection::{CallError, Lane};
 use crate::coordinator::{CoordinatorKind, is_coordinator_trouble};
@@ -373,16 +374,6 @@ impl Campaign {
             }
         }
     }
-}
-
-async fn call<R: Request>(
-    client: &Client,
-    lane: &Lane,
-    group_id: &str,
-    request: R,
-) -> Result<R::Response, CallError> {
-    let connection = client.coordinator_on(lane.number(), CoordinatorKind::Group, group_id).await?;
-    connection.call(request).await
 }
 
 /// Ready if the candidate is seen to be the only member of its group; otherwise never.

@@ -240,7 +240,8 @@ fn join_request(applicant: &Applicant) -> Result<JoinGroupRequest, GroupError> {
     })
 }
 
-async fn call<R: millstream_protocol::Request>(
+/// Asks the group's coordinator.
+pub(super) async fn call<R: millstream_protocol::Request>(
     client: &Client,
     lane: &Lane,
     group_id: &str,
