@@ -2,7 +2,7 @@
 //!
 //! Everything above speaks [`Disk`] and [`DiskFile`], so the log runs unchanged over the simulated disk of
 //! `testing::disk`, which loses unsynced data, tears writes and fails flushes on demand. Left out on purpose: async,
-//! memory mapping, preallocation and any knowledge of what the files mean.
+//! reading through a mapping, preallocation and any knowledge of what the files mean.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,6 +12,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use memmap2::MmapOptions;
 use rustix::fs::{Advice, fadvise};
 
 /// Names and files of one disk. Paths are absolute; errors are the operating system's own.
@@ -42,6 +44,11 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     fn append(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
     /// Fills the buffer from `position`; a shorter count means that the file ends there.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// The bytes of `[position, position + length)` without a copy, for the kernel alone to read: whoever else does ends
+    /// the process if the file is cut meanwhile. `None` if this disk has no such thing.
+    fn map(&self, _position: u64, _length: usize) -> io::Result<Option<Bytes>> {
+        Ok(None)
+    }
     fn size(&self) -> io::Result<u64>;
     fn truncate(&self, size: u64) -> io::Result<()>;
     /// fdatasync: the data, and the size needed to read it back.
@@ -202,6 +209,17 @@ impl DiskFile for RealFile {
         Ok(filled)
     }
 
+    #[expect(unsafe_code, reason = "a mapping changes with its file")]
+    fn map(&self, position: u64, length: usize) -> io::Result<Option<Bytes>> {
+        if self.size()? < position.saturating_add(length as u64) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // SAFETY: appending leaves these bytes as they are, and they are only handed to the kernel, which answers with an
+        // error where the file has been cut.
+        let map = unsafe { MmapOptions::new().offset(position).len(length).map(&self.file) }?;
+        Ok(Some(Bytes::from_owner(map)))
+    }
+
     fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -224,5 +242,33 @@ impl DiskFile for RealFile {
         if let Err(error) = fadvise(&self.file, from, Some(length), Advice::DontNeed) {
             tracing::debug!(%error, "the file system takes no hints");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_mapped_piece_is_the_file_and_sending_it_fails_when_the_file_is_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = RealDisk.open(&directory.path().join("segment")).unwrap();
+        let bytes: Vec<u8> = (0..40_000_u32).flat_map(u32::to_be_bytes).collect();
+        file.append(&mut [IoSlice::new(&bytes)]).unwrap();
+        assert_eq!(file.map(5, 160_000).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+
+        let piece = file.map(5, 50_001).unwrap().unwrap();
+        file.append(&mut [IoSlice::new(b"more")]).unwrap();
+        let (mut sender, mut receiver) = UnixStream::pair().unwrap();
+        sender.write_all(&piece[..]).unwrap();
+        let mut received = vec![0; piece.len()];
+        receiver.read_exact(&mut received).unwrap();
+        assert!(received == bytes[5..50_006]);
+
+        file.truncate(0).unwrap();
+        sender.write_all(&piece[..]).unwrap_err();
     }
 }

@@ -39,16 +39,24 @@ impl FileRange {
         self.len == 0
     }
 
-    /// Takes the next piece of at most [`PIECE_BYTES`] off the front. Fails with `UnexpectedEof` when the file was cut
-    /// in the meantime.
+    /// Takes the next piece of at most [`PIECE_BYTES`] off the front, for nothing but a write to a socket: the bytes may
+    /// be the file itself. Fails with `UnexpectedEof` when the file was cut in the meantime.
     pub fn take_piece(&mut self) -> io::Result<Bytes> {
         let size = self.len.min(PIECE_BYTES);
+        let piece = match self.file.map(self.position, size)? {
+            Some(mapped) => mapped,
+            None => self.read(size)?,
+        };
+        self.position += size as u64;
+        self.len -= size;
+        Ok(piece)
+    }
+
+    fn read(&self, size: usize) -> io::Result<Bytes> {
         let mut buffer = self.pool.take(size);
         if self.file.read_at(&mut buffer.as_mut_slice()[..size], self.position)? < size {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.position += size as u64;
-        self.len -= size;
         Ok(buffer.freeze(size))
     }
 }
