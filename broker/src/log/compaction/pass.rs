@@ -27,6 +27,8 @@ use crate::partition::transaction::AbortedTransaction;
 const WRITE_BYTES: usize = 1 << 20;
 /// Written bytes after which the disk is told to begin with them.
 const WRITEBACK_BYTES: u64 = 4 << 20;
+/// Written bytes after which the pass waits for the disk.
+const SYNC_BYTES: u64 = 8 << 20;
 /// Files above this leave the page cache when they are written: they would push out what is read at the log's end.
 const CACHED_BYTES: u64 = 32 << 20;
 
@@ -280,6 +282,8 @@ struct Target {
     pending: Vec<u8>,
     /// Up to here the disk was told to write.
     begun: u64,
+    /// Up to here the file is durable.
+    synced: u64,
     aborted: Vec<AbortedTransaction>,
 }
 
@@ -290,6 +294,7 @@ impl Target {
             headers: Vec::new(),
             pending: Vec::with_capacity(WRITE_BYTES),
             begun: 0,
+            synced: 0,
             aborted: Vec::new(),
         }
     }
@@ -311,8 +316,14 @@ impl Target {
         }
         self.pending.clear();
         if position - self.begun >= WRITEBACK_BYTES {
-            self.segment.log_file()?.start_writing(self.begun, position);
+            let file = self.segment.log_file()?;
+            file.start_writing(self.begun, position);
             self.begun = position;
+            // What waits for the disk is what the flush of a producer has to wait behind.
+            if position - self.synced >= SYNC_BYTES {
+                file.sync_data().attempt("flush", &self.segment.path(LOG))?;
+                self.synced = position;
+            }
         }
         Ok(())
     }
