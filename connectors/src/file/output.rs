@@ -105,6 +105,8 @@ impl Output {
         match (committed, there) {
             (Some(committed), _) if keeps(&committed) => Output::resume(names, committed, there),
             (None, None) => Output::create(names),
+            // What the positions stand for is gone as well.
+            (Some(_), None) if !names.new_file.exists() => Output::replace(names),
             (_, _) if existing == Existing::Replace => Output::replace(names),
             (committed, there) if existing == Existing::Append => {
                 let length = there.unwrap_or(0);

@@ -128,6 +128,24 @@ async fn files_of_others_are_kept_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn where_the_file_of_another_topic_is_gone_a_new_one_begins() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    let (mut first, _) = open(json!({ "path": "x.jsonl" }), folder.path()).await;
+    first.write(batch(0, 0, &["1"])).await.unwrap();
+    first.commit(&[position(0, 1)]).await.unwrap();
+    drop(first);
+    fs::remove_file(&path).unwrap();
+    let mut other = partition(0);
+    other.topic_id = [8; 16];
+    let mut second = sink("file", json!({ "path": "x.jsonl" }), folder.path());
+    assert_eq!(second.open(&[other]).await.unwrap(), []);
+    second.write(batch(0, 0, &["2"])).await.unwrap();
+    second.commit(&[position(0, 1)]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "2\n");
+}
+
+#[tokio::test]
 async fn lost_data_is_reported_not_papered_over() {
     let folder = tempdir().unwrap();
     let config = json!({ "path": "x.jsonl" });

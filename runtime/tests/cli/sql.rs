@@ -142,3 +142,46 @@ fn a_select_is_answered_as_a_table_or_line_by_line() {
     // A server that stops ends what would go on.
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn flags_say_how_often_queries_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = |flags: &[&str]| {
+        let address = "127.0.0.1:0";
+        let server = ["server", "--listen", address, "--http", address, "--data", "data"];
+        super::Running::start(directory.path(), &[&server, flags].concat())
+    };
+    let counts = |http: &str| {
+        let answer = get(http, "/v1/queries/totals");
+        let query: serde_json::Value =
+            serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        (query["rows_in"].as_u64().unwrap_or(0), query["commits"].as_u64().unwrap_or(0))
+    };
+
+    // Ten minutes are longer than this test waits for anything.
+    let seldom = start(&["--commit-interval-ms", "600000", "--parallelism", "3"]);
+    let http = seldom.part("http").to_owned();
+    let say = |http: &str, sql: &str| {
+        millstream(directory.path(), &["sql", "--node", http, "-e", sql]).succeeded();
+    };
+    say(&http, PROGRAM);
+    say(&http, "INSERT INTO orders VALUES (1, 'NO'), (2, 'SE'), (3, 'NO')");
+    wait_until("the rows are read", || counts(&http).0 == 3);
+    assert_eq!(counts(&http), (3, 0));
+    seldom.kill();
+
+    let often = start(&["--commit-interval-ms", "20"]);
+    let http = often.part("http").to_owned();
+    wait_until("the rows are read again and committed", || counts(&http).0 == 3 && counts(&http).1 > 0);
+    assert_eq!(often.stop(), Some(0));
+
+    for (flag, value, says) in [
+        ("--commit-interval-ms", "0", "0 is not in 1..=600000"),
+        ("--parallelism", "0", "0 is not in 1..="),
+        ("--state-memory-bytes", "1000", "1000 is not in "),
+    ] {
+        let refused = millstream(directory.path(), &["server", "--data", "other", flag, value]);
+        assert_eq!(refused.code, Some(2), "{flag}: {}", refused.stderr);
+        assert!(refused.stderr.contains(flag) && refused.stderr.contains(says), "{}", refused.stderr);
+    }
+}
