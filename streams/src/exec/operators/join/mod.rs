@@ -11,6 +11,7 @@
 //! are never the beginning of another key's.
 
 mod changes;
+mod facts;
 mod lookup;
 mod multiset;
 mod pairs;

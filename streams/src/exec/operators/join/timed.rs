@@ -11,19 +11,20 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | rows | bucket of time (8), join key, time (8), place (4) | the row |
+//! | rows | bucket of time and join key (`super::facts`) | the row |
 //! | waiting | time (8), join key, place (4) | nothing: the row has no match yet |
 //!
 //! A bucket is as long as the span of times that match one row, so a row looks into two of them, and what is old goes a
 //! bucket at a time, from the front.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, Int64Array, RecordBatch, UInt32Array};
 
+use super::facts::{Facts, JoinKey, Name, of_waiting_key, waiting_key};
 use super::pairs::{Pairs, Shape, nothing};
-use super::places::{PLACE_BYTES, first_keys, push_free_place};
+use super::places::first_keys;
 use super::side::{Keys, Side, microseconds};
 use super::{CANDIDATES_MAX, STEP};
 use crate::exec::QueryError;
@@ -32,13 +33,11 @@ use crate::exec::operator::{Operator, Output};
 use crate::exec::rows::{RowKind, Rows};
 use crate::plan::{JoinMethod, JoinPlan, TimeBounds};
 use crate::state::Persistent;
-use crate::state::key::{HEADER_BYTES, VIRTUAL_NODES, number, ordered, state_prefix};
+use crate::state::key::{VIRTUAL_NODES, ordered, state_prefix};
 use crate::state::table::StateTable;
 
 /// Buckets are not shorter than this: a bucket of one instant would be a second key.
 const BUCKET_US_MIN: i64 = 1_000_000;
-
-const TIME_BYTES: usize = 8;
 
 pub(super) struct TimedJoin {
     plan: Arc<JoinPlan>,
@@ -52,7 +51,7 @@ pub(super) struct TimedJoin {
 
 struct TimedSide {
     side: Side,
-    rows: StateTable,
+    rows: Facts,
     waiting: StateTable,
     /// Rows of the other side may be this much younger than one of this side and still match it.
     reach_us: i64,
@@ -72,19 +71,26 @@ struct Arrived {
 #[derive(Default)]
 struct Candidates {
     arrived: Vec<u32>,
-    /// In state.
-    keys: Vec<Vec<u8>>,
+    /// Under which they would wait, where that matters.
+    waiting: Vec<Vec<u8>>,
     rows: Vec<Vec<u8>>,
+}
+
+impl Arrived {
+    fn key(&self, row: usize) -> JoinKey<'_> {
+        JoinKey { header: self.keys.header(row), bare: self.keys.bare(row) }
+    }
 }
 
 impl TimedJoin {
     pub fn new(plan: Arc<JoinPlan>) -> Result<TimedJoin, QueryError> {
         let (least_us, most_us) = bounds(&plan).map_or((0, 0), |bounds| (bounds.least_us, bounds.most_us));
         let [left, right] = &plan.sides;
+        let bucket_us = most_us.saturating_sub(least_us).max(BUCKET_US_MIN);
         let side = |side, reach_us| -> Result<TimedSide, QueryError> {
             Ok(TimedSide {
                 side: Side::new(side)?,
-                rows: StateTable::default(),
+                rows: Facts::new(bucket_us),
                 waiting: StateTable::default(),
                 reach_us,
                 dropped: i64::MIN,
@@ -92,7 +98,7 @@ impl TimedJoin {
         };
         let sides = [side(left, least_us.saturating_neg())?, side(right, most_us)?];
         Ok(TimedJoin {
-            bucket_us: most_us.saturating_sub(least_us).max(BUCKET_US_MIN),
+            bucket_us,
             sides,
             plan,
             watermarks_us: [BEGINNING; 2],
@@ -171,36 +177,30 @@ impl TimedJoin {
         candidates: &mut Candidates,
         out: &mut Output,
     ) -> Result<(), QueryError> {
-        let (first_us, last_us) = self.matching_times(input, arrived.times.value(row));
+        let times_us = self.matching_times(input, arrived.times.value(row));
         let tracks = self.plan.kind.tracks(1 - input);
-        let buckets = first_us.div_euclid(self.bucket_us)..=last_us.div_euclid(self.bucket_us);
-        for bucket in buckets {
-            let mut prefix = arrived.keys.header(row).to_vec();
-            prefix.extend_from_slice(&ordered(bucket));
-            prefix.extend_from_slice(arrived.keys.bare(row));
-            let end = [&prefix[..], &ordered(last_us), &[u8::MAX; PLACE_BYTES]].concat();
-            let mut from = Bound::Included([&prefix[..], &ordered(first_us)].concat());
-            loop {
-                let mut stopped_at = None;
-                let rows = &mut self.sides[1 - input].rows;
-                rows.scan(as_slice(&from), Bound::Included(&end), &mut |key, value| {
-                    candidates.arrived.push(row as u32);
-                    candidates.rows.push(value.to_vec());
-                    if tracks {
-                        candidates.keys.push(key.to_vec());
-                    }
-                    if candidates.arrived.len() < CANDIDATES_MAX {
-                        return Ok(ControlFlow::Continue(()));
-                    }
-                    stopped_at = Some(key.to_vec());
-                    Ok(ControlFlow::Break(()))
-                })?;
-                let Some(key) = stopped_at else { break };
-                self.give(input, arrived, candidates, out)?;
-                from = Bound::Excluded(key);
+        let mut after: Option<Name> = None;
+        loop {
+            let mut stopped_at = None;
+            let key = arrived.key(row);
+            self.sides[1 - input].rows.find(key, times_us, after, &mut |name, found| {
+                candidates.arrived.push(row as u32);
+                candidates.rows.push(found.to_vec());
+                if tracks {
+                    candidates.waiting.push(waiting_key(key, name));
+                }
+                if candidates.arrived.len() < CANDIDATES_MAX {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                stopped_at = Some(name);
+                Ok(ControlFlow::Break(()))
+            })?;
+            if stopped_at.is_none() {
+                return Ok(());
             }
+            self.give(input, arrived, candidates, out)?;
+            after = stopped_at;
         }
-        Ok(())
     }
 
     /// Gives those candidates that are pairs.
@@ -211,7 +211,7 @@ impl TimedJoin {
         candidates: &mut Candidates,
         out: &mut Output,
     ) -> Result<(), QueryError> {
-        let Candidates { arrived: places, keys, rows } = std::mem::take(candidates);
+        let Candidates { arrived: places, waiting, rows } = std::mem::take(candidates);
         if places.is_empty() {
             return Ok(());
         }
@@ -231,13 +231,12 @@ impl TimedJoin {
             } else if kind.keeps_matched(input) && !was_matched {
                 pairs.push(Some(place), None, RowKind::Insert);
             }
-            if let Some(key) = keys.get(candidate) {
-                let waiting = waiting_key(key);
-                if other.waiting.get(&waiting)?.is_some() {
-                    other.waiting.remove(&waiting)?;
-                    if kind.keeps_matched(1 - input) {
-                        pairs.push(None, Some(candidate as u32), RowKind::Insert);
-                    }
+            if let Some(waiting) = waiting.get(candidate)
+                && other.waiting.get(waiting)?.is_some()
+            {
+                other.waiting.remove(waiting)?;
+                if kind.keeps_matched(1 - input) {
+                    pairs.push(None, Some(candidate as u32), RowKind::Insert);
                 }
             }
         }
@@ -263,16 +262,12 @@ impl TimedJoin {
             if !kind.gives_pairs() && input == 0 && !is_waiting {
                 continue;
             }
-            let mut key = arrived.keys.header(row).to_vec();
-            key.extend_from_slice(&ordered(time_us.div_euclid(self.bucket_us)));
-            key.extend_from_slice(arrived.keys.bare(row));
-            key.extend_from_slice(&ordered(time_us));
             let side = &mut self.sides[input];
-            push_free_place(&mut side.rows, &mut key)?;
+            let key = arrived.key(row);
+            let name = side.rows.keep(key, time_us, encoded.get(row))?;
             if is_waiting {
-                side.waiting.put(&waiting_key(&key), Vec::new())?;
+                side.waiting.put(&waiting_key(key, name), Vec::new())?;
             }
-            side.rows.put(&key, encoded.get(row).to_vec())?;
         }
         let shape = Shape { plan: &self.plan, input };
         shape.give_inserts(&arrived.batch, &nothing(&self.plan, 1 - input), &alone, out)
@@ -296,7 +291,9 @@ impl TimedJoin {
                 let mut rows = side.side.rows.reader()?;
                 let mut pairs = Pairs::default();
                 for waiting in &settled {
-                    if let Some(row) = side.rows.get(&row_key(waiting, self.bucket_us))? {
+                    if let Some((key, name)) = of_waiting_key(waiting)
+                        && let Some(row) = side.rows.get(key, name)?
+                    {
                         pairs.push(None, Some(rows.len() as u32), RowKind::Insert);
                         rows.read(row)?;
                     }
@@ -319,22 +316,11 @@ impl TimedJoin {
         if first_kept <= side.dropped {
             return Ok(());
         }
-        for node in 0..VIRTUAL_NODES {
-            let first = state_prefix(node).to_vec();
-            let end = [&first[..], &ordered(first_kept)].concat();
-            loop {
-                let settled = first_keys(&mut side.rows, &first, &end)?;
-                if settled.is_empty() {
-                    break;
-                }
-                for key in &settled {
-                    let time_us = number(time_of(key));
-                    let end_us = time_us.saturating_add(side.reach_us).saturating_add(slack_us);
-                    self.last_end_us = self.last_end_us.max(Some(end_us.saturating_add(1)));
-                    side.rows.remove(key)?;
-                }
-            }
-        }
+        let (reach_us, last_end_us) = (side.reach_us, &mut self.last_end_us);
+        side.rows.forget(first_kept, &mut |time_us| {
+            let end_us = time_us.saturating_add(reach_us).saturating_add(slack_us);
+            *last_end_us = (*last_end_us).max(Some(end_us.saturating_add(1)));
+        })?;
         side.dropped = first_kept;
         Ok(())
     }
@@ -375,7 +361,12 @@ impl Operator for TimedJoin {
 
     fn tables(&mut self) -> Vec<(u8, &mut dyn Persistent)> {
         let [left, right] = &mut self.sides;
-        vec![(0, &mut left.rows), (1, &mut right.rows), (2, &mut left.waiting), (3, &mut right.waiting)]
+        vec![
+            (0, &mut left.rows.table),
+            (1, &mut right.rows.table),
+            (2, &mut left.waiting),
+            (3, &mut right.waiting),
+        ]
     }
 
     fn late_rows(&self) -> u64 {
@@ -392,41 +383,4 @@ fn bounds(plan: &JoinPlan) -> Option<&TimeBounds> {
         JoinMethod::Timed(bounds) => Some(bounds),
         _ => None,
     }
-}
-
-fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
-    }
-}
-
-fn time_of(row_key: &[u8]) -> &[u8] {
-    let end = row_key.len().saturating_sub(PLACE_BYTES);
-    row_key.get(end.saturating_sub(TIME_BYTES)..end).unwrap_or_default()
-}
-
-/// From bucket, join key, time, place to time, join key, place.
-fn waiting_key(row_key: &[u8]) -> Vec<u8> {
-    let place = row_key.len().saturating_sub(PLACE_BYTES);
-    let time = place.saturating_sub(TIME_BYTES);
-    let part = |from: usize, to: usize| row_key.get(from..to).unwrap_or_default();
-    [
-        part(0, HEADER_BYTES),
-        part(time, place),
-        part(HEADER_BYTES + TIME_BYTES, time),
-        part(place, row_key.len()),
-    ]
-    .concat()
-}
-
-/// The reverse of [`waiting_key`].
-fn row_key(waiting: &[u8], bucket_us: i64) -> Vec<u8> {
-    let place = waiting.len().saturating_sub(PLACE_BYTES);
-    let part = |from: usize, to: usize| waiting.get(from..to).unwrap_or_default();
-    let time = part(HEADER_BYTES, HEADER_BYTES + TIME_BYTES);
-    let bucket = ordered(number(time).div_euclid(bucket_us));
-    [part(0, HEADER_BYTES), &bucket, part(HEADER_BYTES + TIME_BYTES, place), time, part(place, waiting.len())]
-        .concat()
 }
