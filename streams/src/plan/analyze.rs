@@ -14,6 +14,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::as_of::VersionNode;
 use super::context::RelationSource;
+use super::duration::with_durations;
 use super::graph::{
     Edge, EdgeKey, EdgeMode, EdgeTime, Exchange, Graph, Input, KeyPart, NodeId, Step, WindowColumn,
     WindowPlan,
@@ -311,7 +312,11 @@ impl Analysis<'_> {
     }
 
     pub fn compile(&self, expression: &Expr, schema: &DFSchemaRef) -> Result<Arc<dyn PhysicalExpr>, Finding> {
-        create_physical_expr(expression, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
+        with_durations(expression.clone(), schema)
+            .and_then(|expression| {
+                let context = PhysicalPlanningContext::default();
+                create_physical_expr(&expression, schema, &ExecutionProps::new(), &context)
+            })
             .map_err(|error| self.trouble(&error))
     }
 

@@ -9,6 +9,7 @@ mod answer;
 mod as_of;
 mod compatible;
 mod context;
+mod duration;
 mod explain;
 mod explain_join;
 mod graph;
