@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ExpressionError;
 use super::fields::{FIELDS_MAX, Field, Fields};
+use crate::sql::precedence::settle;
 
 /// A parsed expression: its fields are names of columns in [`Fields`].
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ impl Expression {
                 column: next.span.start.column.max(1),
             });
         }
+        settle(&mut tree);
         let mut resolver = Resolver { fields };
         match tree.visit(&mut resolver) {
             ControlFlow::Break(error) => Err(error),

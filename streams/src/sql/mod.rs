@@ -3,3 +3,4 @@
 pub(crate) mod catalog;
 pub(crate) mod ddl;
 pub(crate) mod parse;
+pub(crate) mod precedence;

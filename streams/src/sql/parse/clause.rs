@@ -7,6 +7,7 @@ use super::cursor::{Cursor, from_location, position, word};
 use super::depth::refuse_deep;
 use super::{Emit, Name, Select, WindowClause, WindowClauseKind, WithOption, window_table};
 use crate::diagnostic::{Finding, Position, did_you_mean};
+use crate::sql::precedence::settle;
 
 /// `WITH (key = 'value', …)`, or nothing.
 pub(super) fn parse_options(cursor: &mut Cursor) -> Result<Vec<WithOption>, Finding> {
@@ -66,9 +67,10 @@ fn parse_query(tokens: &[TokenWithSpan], at: Position) -> Result<Box<Query>, Fin
         _ if tokens.is_empty() => return Err(Finding::new(at, "expected SELECT, but the statement ends")),
         _ => return Err(inner.unexpected("SELECT")),
     }
-    let query = inner.standard(|parser| parser.parse_query())?;
+    let mut query = inner.standard(|parser| parser.parse_query())?;
     inner.end()?;
     refuse_deep(query.as_ref(), at)?;
+    settle(query.as_mut());
     Ok(query)
 }
 

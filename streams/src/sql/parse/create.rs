@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::depth::refuse_deep;
 use super::{Body, Column, CreateAs, Declare, Name, RelationKind, Watermark};
 use crate::diagnostic::{Finding, did_you_mean};
+use crate::sql::precedence::settle;
 
 /// Most columns a relation may have.
 const MAX_COLUMNS: usize = 4_096;
@@ -102,8 +103,9 @@ fn parse_watermark(cursor: &mut Cursor, declare: &mut Declare) -> Result<(), Fin
     cursor.expect("for")?;
     let column = cursor.name("the column of event time")?;
     cursor.expect("as")?;
-    let expression = cursor.standard(|parser| parser.parse_expr())?;
+    let mut expression = cursor.standard(|parser| parser.parse_expr())?;
     refuse_deep(&expression, at)?;
+    settle(&mut expression);
     if declare.watermark.is_some() {
         return Err(Finding::new(at, "a relation has one watermark").hint("remove one WATERMARK FOR"));
     }

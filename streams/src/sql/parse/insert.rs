@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::depth::refuse_deep;
 use super::{Body, Insert, InsertValues, Name};
 use crate::diagnostic::Finding;
+use crate::sql::precedence::settle;
 
 /// Most rows one `VALUES` may have.
 const MAX_ROWS: usize = 10_000;
@@ -48,9 +49,10 @@ fn parse_rows(cursor: &mut Cursor) -> Result<Vec<Vec<ast::Expr>>, Finding> {
     loop {
         let at = cursor.at();
         cursor.expect_token(&Token::LParen)?;
-        let row = cursor.standard(|parser| parser.parse_comma_separated(|parser| parser.parse_expr()))?;
-        for value in &row {
+        let mut row = cursor.standard(|parser| parser.parse_comma_separated(|parser| parser.parse_expr()))?;
+        for value in &mut row {
             refuse_deep(value, at)?;
+            settle(value);
         }
         cursor.expect_token(&Token::RParen)?;
         rows.push(row);
