@@ -3,7 +3,8 @@
 //! A row is late by the watermark of its own partition before it, in offset order: that never depends on how partitions
 //! interleave or on restarts. Windows close when the least watermark of the partitions passes their end. A partition that
 //! has nothing to read for the idle timeout does not hold the others back; its rows may then be late for windows that
-//! closed without it. Pure: the time of day comes in as a parameter.
+//! closed without it. When all are idle, the one that came furthest decides, as in Flink: what is open by the others' leave
+//! would stay so until the next row. Pure: the time of day comes in as a parameter.
 
 /// No row has been seen.
 pub(crate) const BEGINNING: i64 = i64::MIN;
@@ -53,17 +54,15 @@ impl EventTime {
 
     /// The watermark to close windows by, if it went forward since the last call.
     pub fn close(&mut self, now_ms: u64) -> Option<i64> {
-        let least = self
-            .partitions
-            .iter()
-            .filter(|partition| !self.is_idle(partition, now_ms))
-            .map(|partition| partition.watermark_us)
-            .min()?;
-        if least <= self.closed_us {
+        let awake = self.partitions.iter().filter(|partition| !self.is_idle(partition, now_ms));
+        let least = awake.map(|partition| partition.watermark_us).min();
+        let furthest = || self.partitions.iter().map(|partition| partition.watermark_us).max();
+        let closed_us = least.or_else(furthest)?;
+        if closed_us <= self.closed_us {
             return None;
         }
-        self.closed_us = least;
-        Some(least)
+        self.closed_us = closed_us;
+        Some(closed_us)
     }
 
     /// The input has ended: windows were closed up to `last_end_us`, and what comes later for them is late.
@@ -104,6 +103,20 @@ mod tests {
         assert_eq!(time.close(1_500), Some(100));
         time.advance(1, 50, false, 1_600);
         assert_eq!((time.close(1_600), time.closed_us()), (None, 100), "what was closed stays closed");
+    }
+
+    #[test]
+    fn when_all_partitions_are_idle_the_furthest_decides() {
+        let mut time = EventTime::new(vec![BEGINNING, BEGINNING, BEGINNING], BEGINNING, Some(500));
+        time.advance(0, 100, true, 0);
+        time.advance(1, 70, true, 0);
+        time.advance(2, BEGINNING, true, 0);
+        assert_eq!(time.close(499), None);
+        assert_eq!(time.close(500), Some(100));
+        time.advance(1, 90, false, 600);
+        assert_eq!((time.close(600), time.closed_us()), (None, 100), "what was closed stays closed");
+        time.advance(1, 120, false, 700);
+        assert_eq!(time.close(700), Some(120));
     }
 
     #[test]
