@@ -94,11 +94,14 @@ impl RowEncoder {
         let topic = plan.relation.topic.clone();
         let values = Encoder::new(format_of(plan.relation.format), &columns)
             .map_err(|source| QueryError::Encode { topic: topic.clone(), source })?;
+        // Of bytes, each may be a value, so that there is none left for NULL.
+        let is_bytes = |index: &usize| fields.get(*index).is_some_and(|field| field.data_type().is_binary());
+        let needs_key = plan.relation.mode == ChangeMode::Upsert && !plan.key.iter().any(is_bytes);
         Ok(RowEncoder {
             topic,
             key_format: plan.relation.key_format,
             key: plan.key.clone(),
-            keys: KeyEncoder::new(plan.key.clone()),
+            keys: KeyEncoder::new(plan.key.clone(), needs_key),
             values,
             headers: plan.headers,
             is_keyed: plan.relation.mode == ChangeMode::Upsert,

@@ -148,6 +148,11 @@ impl Column {
         }
     }
 
+    /// Bytes that are no text are values too.
+    pub(crate) fn takes_any_bytes(&self) -> bool {
+        matches!(self.values, Values::Bytes(_))
+    }
+
     pub(crate) fn push_null(&mut self) -> Result<(), Misfit> {
         match &mut self.values {
             Values::Boolean(values) => values.push(false),

@@ -6,6 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::column::{Column, sql_name};
+use super::encode::NULL_KEY;
 use super::scan::{self, Member, Token};
 use super::{ColumnSource, ColumnSpec, Format, FormatError, Row, RowError, csv};
 
@@ -202,6 +203,9 @@ impl Decoder {
         for (column, source) in self.columns.iter_mut().zip(&self.sources) {
             match (source, row.key) {
                 (ColumnSource::Value, _) => {}
+                (ColumnSource::Key | ColumnSource::KeyBytes, Some(NULL_KEY)) if !column.takes_any_bytes() => {
+                    column.push_null()?;
+                }
                 (ColumnSource::Key | ColumnSource::KeyBytes, Some(key)) => column.push_plain(key)?,
                 (ColumnSource::Key | ColumnSource::KeyBytes, None) => column.push_null()?,
                 (ColumnSource::KeyElement(place), _) => {

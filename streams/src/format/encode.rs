@@ -120,19 +120,25 @@ impl Encoder {
     }
 }
 
+/// The key of a row whose only key column is NULL, where every row has one: a byte that no text holds.
+pub const NULL_KEY: &[u8] = &[0xFF];
+
 /// Writes record keys: the plain text of one column, so that it partitions like any producer's, or a JSON array of
 /// several.
 #[derive(Clone, Debug)]
 pub struct KeyEncoder {
     columns: Vec<usize>,
+    needs_key: bool,
 }
 
 impl KeyEncoder {
-    pub fn new(columns: Vec<usize>) -> KeyEncoder {
-        KeyEncoder { columns }
+    /// `needs_key` says that records without a key are no use: a NULL is [`NULL_KEY`] then.
+    pub fn new(columns: Vec<usize>, needs_key: bool) -> KeyEncoder {
+        KeyEncoder { columns, needs_key }
     }
 
-    /// Appends the key of every row; a row whose only key column is NULL has an empty range and `false` in the result.
+    /// Appends the key of every row. Where keys are not needed, a row whose only key column is NULL has an empty range and
+    /// `false` in the result.
     pub fn encode(&self, batch: &RecordBatch, out: &mut EncodedRows) -> Result<Vec<bool>, FormatError> {
         let cells: Result<Vec<Cells<'_>>, FormatError> = self
             .columns
@@ -144,9 +150,12 @@ impl KeyEncoder {
         for row in 0..batch.num_rows() {
             let mut has_key = !cells.is_empty();
             if let [only] = cells.as_slice() {
-                has_key = !only.is_null(row);
-                if has_key {
+                if !only.is_null(row) {
                     only.write_plain(row, &mut out.bytes);
+                } else if self.needs_key {
+                    out.bytes.extend_from_slice(NULL_KEY);
+                } else {
+                    has_key = false;
                 }
             } else if has_key {
                 for (place, cell) in cells.iter().enumerate() {

@@ -219,10 +219,10 @@ fn keys_and_metadata_are_columns_on_demand() {
         ]
     );
     let mut keys = EncodedRows::default();
-    assert_eq!(KeyEncoder::new(vec![0]).encode(&batch, &mut keys).unwrap(), [true, false]);
+    assert_eq!(KeyEncoder::new(vec![0], false).encode(&batch, &mut keys).unwrap(), [true, false]);
     assert_eq!(keys.row(0), b"a,b");
     keys.clear();
-    assert_eq!(KeyEncoder::new(vec![0, 1]).encode(&batch, &mut keys).unwrap(), [true, true]);
+    assert_eq!(KeyEncoder::new(vec![0, 1], false).encode(&batch, &mut keys).unwrap(), [true, true]);
     assert_eq!(keys.row(0), br#"["a,b",5]"#);
     assert_eq!(keys.row(1), b"[null,null]");
 }
