@@ -212,3 +212,84 @@ fn a_topic_with_other_partitions_is_no_silent_change() {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("topic t has 2 partitions, the file says 3"), "{}", finished.stderr);
 }
+
+#[test]
+fn a_query_that_has_changed_does_not_go_on_with_the_state_of_what_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |query: &str| {
+        let pipeline = format!(
+            "name: changed
+topics: {{ e: {{ partitions: 2 }}, other: {{}} }}
+sources: {{ in: {{ use: file, with: {{ path: 'in/*.jsonl' }}, to: e, key: k }} }}
+streams:
+  - sql: |
+      CREATE STREAM e (k TEXT, u TEXT, v BIGINT) WITH (topic = 'e');
+      CREATE STREAM other (k TEXT, u TEXT, v BIGINT) WITH (topic = 'other');
+      CREATE TABLE t AS {query};
+sinks: {{ out: {{ from: t, use: file, with: {{ path: out.jsonl }} }} }}
+"
+        );
+        std::fs::write(directory.path().join("p.yaml"), pipeline).unwrap();
+    };
+    let add = |file: &str, line: &str| {
+        std::fs::create_dir_all(directory.path().join("in")).unwrap();
+        std::fs::write(directory.path().join("in").join(file), line).unwrap();
+    };
+    write("SELECT k, max(v) AS m FROM e GROUP BY k");
+    add("1.jsonl", "{\"k\":\"a\",\"u\":\"x\",\"v\":5}\n{\"k\":\"a\",\"u\":\"y\",\"v\":3}\n");
+    run_until_done(directory.path(), "p.yaml").succeeded();
+    for changed in [
+        "SELECT k, min(v) AS m FROM e GROUP BY k",
+        "SELECT u AS k, max(v) AS m FROM e GROUP BY u",
+        "SELECT k, max(v) AS m FROM other GROUP BY k",
+        "SELECT k, max(v) AS m, count(*) AS n FROM e GROUP BY k",
+    ] {
+        write(changed);
+        let refused = run_until_done(directory.path(), "p.yaml");
+        assert_eq!(refused.code, Some(1), "{changed}: {}", refused.stderr);
+        let says = refused.stderr.contains("query `t` has changed")
+            && refused.stderr.contains("delet")
+            && refused.stderr.contains("group `millstream-changed-t`");
+        assert!(says, "{changed}: {}", refused.stderr);
+    }
+    // What has no state may change.
+    write("SELECT k, max(v) AS m FROM e WHERE v < 100 GROUP BY k");
+    add("2.jsonl", "{\"k\":\"a\",\"u\":\"x\",\"v\":50}\n{\"k\":\"a\",\"u\":\"x\",\"v\":500}\n");
+    run_until_done(directory.path(), "p.yaml").succeeded();
+    let last = std::fs::read_to_string(directory.path().join("out.jsonl")).unwrap();
+    assert!(last.ends_with("{\"k\":\"a\",\"m\":50}\n"), "{last}");
+}
+
+#[test]
+fn a_group_without_a_name_is_a_row_of_its_table() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("in.jsonl"),
+        "{\"c\":\"NO\",\"v\":5}\n{\"c\":null,\"v\":6}\n{\"v\":1}\n{\"c\":\"null\",\"v\":8}\n{\"c\":\"\",\"v\":9}\n",
+    )
+    .unwrap();
+    let pipeline = "name: nulls
+topics: { e: {} }
+sources: { in: { use: file, with: { path: in.jsonl }, to: e } }
+streams:
+  - sql: |
+      CREATE STREAM e (c TEXT, v BIGINT) WITH (topic = 'e');
+      CREATE TABLE totals AS SELECT c, sum(v) AS s FROM e GROUP BY c;
+      CREATE TABLE above AS SELECT c, s + 1 AS s FROM totals;
+sinks: { out: { from: above, use: file, with: { path: out.jsonl } } }
+";
+    std::fs::write(directory.path().join("p.yaml"), pipeline).unwrap();
+    run_until_done(directory.path(), "p.yaml").succeeded();
+    let last: BTreeMap<String, i64> = rows_of(&directory.path().join("out.jsonl"))
+        .into_iter()
+        .map(|row| (row["c"].to_string(), row["s"].as_i64().unwrap()))
+        .collect();
+    let expected = [("\"NO\"", 6), ("null", 8), ("\"null\"", 9), ("\"\"", 10)];
+    assert_eq!(last, expected.map(|(name, sum)| (name.to_owned(), sum)).into());
+}
+
+/// The rows of a file as they were written.
+fn rows_of(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

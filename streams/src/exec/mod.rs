@@ -60,6 +60,12 @@ pub enum QueryError {
     State { topic: String, reason: String },
     #[error("restore positions of group `{group}`: the text \"{found}\" was not written by this program")]
     Position { group: String, found: String },
+    #[error(
+        "query `{query}` has changed, and what it remembers is of the query that it was (its groups, aggregates, windows, \
+         joins, columns or inputs were others): give the new one another name, or start over by deleting topic `{topic}` and \
+         group `{group}`"
+    )]
+    Changed { query: String, topic: String, group: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{attempt}: {reason}")]

@@ -15,6 +15,8 @@ pub(crate) struct Positions {
     inputs: Vec<Vec<InputPosition>>,
     /// In the order of the query.
     sources: Vec<SourceTime>,
+    /// What the state at these positions depends on.
+    memory: u64,
 }
 
 struct InputPosition {
@@ -52,8 +54,15 @@ impl Positions {
         for partition in &partitions {
             let Some(readers) = readers.get(partition.input) else { continue };
             let pairs = match &partition.note {
-                Some(note) => read_note(note, readers.len())
-                    .ok_or_else(|| QueryError::Position { group: plan.group(), found: note.clone() })?,
+                Some(note) => {
+                    let unread = || QueryError::Position { group: plan.group(), found: note.clone() };
+                    check_memory(plan, note)?;
+                    let (_, pairs) = read_note(note).ok_or_else(unread)?;
+                    if pairs.len() != readers.len() {
+                        return Err(unread());
+                    }
+                    pairs
+                }
                 None => vec![(BEGINNING, BEGINNING); readers.len()],
             };
             for (reader, (watermark_us, closed_us)) in readers.iter().zip(pairs) {
@@ -73,7 +82,7 @@ impl Positions {
             SourceTime { node, input, time: EventTime::new(watermarks, closed, idle_timeout_ms) }
         });
         let sources = sources.collect();
-        Ok(Positions { inputs, sources })
+        Ok(Positions { inputs, sources, memory: plan.memory_hash() })
     }
 
     /// Partitions without anything to read count as quiet from the start.
@@ -187,7 +196,7 @@ impl Positions {
                     input,
                     partition: number(place),
                     offset: position.offset,
-                    note: write_note(pairs),
+                    note: write_note(self.memory, pairs),
                 });
             }
         }
@@ -195,19 +204,42 @@ impl Positions {
     }
 }
 
+/// Whether the state that belongs to a committed position is the query's own.
+///
+/// # Errors
+/// [`QueryError::Changed`] if what the state depends on has changed since.
+pub(crate) fn check_memory(plan: &QueryPlan, note: &str) -> Result<(), QueryError> {
+    match read_note(note) {
+        Some((Some(made_by), _)) if made_by != plan.memory_hash() => {
+            let (query, group) = (plan.name().to_owned(), plan.group());
+            Err(QueryError::Changed { query, group, topic: plan.changelog_topic() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn number(place: usize) -> i32 {
     i32::try_from(place).unwrap_or(i32::MAX)
 }
 
-/// What is committed beside a partition's offset: the version, and for each source that reads the topic the partition's
-/// watermark and what windows were last closed by, in microseconds.
-fn write_note(pairs: impl Iterator<Item = (i64, i64)>) -> String {
-    pairs.fold("1".to_owned(), |note, (watermark_us, closed_us)| format!("{note} {watermark_us} {closed_us}"))
+/// What is committed beside a partition's offset: the version, what the query's state depends on, and for each source that
+/// reads the topic the partition's watermark and what windows were last closed by, in microseconds.
+fn write_note(memory: u64, pairs: impl Iterator<Item = (i64, i64)>) -> String {
+    pairs.fold(format!("2 {memory}"), |note, (watermark_us, closed_us)| {
+        format!("{note} {watermark_us} {closed_us}")
+    })
 }
 
-fn read_note(note: &str, readers: usize) -> Option<Vec<(i64, i64)>> {
-    let numbers: Vec<i64> = note.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
-    let (version, rest) = numbers.split_first()?;
-    let pairs: Vec<(i64, i64)> = rest.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    (*version == 1 && rest.len() == readers * 2).then_some(pairs)
+/// The reverse of [`write_note`]; version 1 did not say what the state depends on.
+fn read_note(note: &str) -> Option<(Option<u64>, Vec<(i64, i64)>)> {
+    let mut words = note.split(' ');
+    let memory = match words.next()? {
+        "1" => None,
+        "2" => Some(words.next()?.parse().ok()?),
+        _ => return None,
+    };
+    let numbers: Vec<i64> = words.map(str::parse).collect::<Result<_, _>>().ok()?;
+    let pairs = numbers.chunks_exact(2);
+    let is_whole = pairs.remainder().is_empty();
+    is_whole.then(|| (memory, pairs.map(|pair| (pair[0], pair[1])).collect()))
 }

@@ -166,6 +166,11 @@ impl QueryPlan {
         self.sink().map_or("", |sink| sink.relation.name.as_str())
     }
 
+    /// Stands for what the query's state depends on: another number, another state.
+    pub(crate) fn memory_hash(&self) -> u64 {
+        compatible::memory_hash(self)
+    }
+
     /// Topics that are read, each once, in the order of the query.
     pub fn input_topics(&self) -> Vec<&str> {
         let mut topics = Vec::new();

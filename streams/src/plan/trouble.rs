@@ -39,8 +39,14 @@ pub(super) fn finding(error: &DataFusionError, catalog: &Catalog, at: Position, 
             }
             other => Finding::new(at, lower_first(&other.to_string())),
         },
-        other => planning(&other.strip_backtrace(), at, &place, error),
+        other => planning(without_plea(&other.strip_backtrace()), at, &place, error),
     }
+}
+
+/// What DataFusion adds to errors that it did not expect, and asks people to do about them, is of no use to ours.
+fn without_plea(text: &str) -> &str {
+    let text = text.split("This issue was likely caused by a bug").next().unwrap_or(text);
+    text.trim_start_matches("Internal error: ").trim_end_matches(['.', '\n', ' '])
 }
 
 fn planning(text: &str, at: Position, place: &dyn Fn(&str) -> Position, error: &DataFusionError) -> Finding {

@@ -16,6 +16,7 @@ use super::restore::{self, CHANGELOG_PARTITION};
 use super::{Change, InputPartition, Link, Piece, Position};
 use crate::exec::QueryError;
 use crate::exec::encode::OutputRows;
+use crate::exec::positions::check_memory;
 use crate::plan::QueryPlan;
 use crate::state::store::QueryStore;
 
@@ -87,6 +88,19 @@ impl ClusterLink {
         let changelog =
             if self.plan.is_stateful() { Some(writer(&self.plan.changelog_topic()).await?) } else { None };
         Ok(Opened { producer, outputs, changelog, in_transaction: false })
+    }
+
+    /// A query that reads other topics by now has positions in those it read before: its state came from there.
+    async fn check_others(&self, topics: &[String]) -> Result<(), QueryError> {
+        if !self.plan.is_stateful() {
+            return Ok(());
+        }
+        let group = self.plan.group();
+        let all = self.client.admin().group_offsets(&group, None).await;
+        let all =
+            all.map_err(|error| QueryError::cluster(format!("fetch offsets of group `{group}`"), error))?;
+        let others = all.iter().filter(|(place, _)| !topics.iter().any(|topic| **topic == *place.topic));
+        others.into_iter().try_for_each(|(_, offset)| check_memory(&self.plan, &offset.metadata))
     }
 
     async fn start_positions(&self, input: usize, topic: &str) -> Result<Vec<InputPartition>, QueryError> {
@@ -188,6 +202,7 @@ impl Link for ClusterLink {
         for (input, topic) in topics.iter().enumerate() {
             partitions.extend(self.start_positions(input, topic).await?);
         }
+        self.check_others(&topics).await?;
         let starts = partitions.iter().filter_map(|position| {
             let place = TopicPartition::new(topics.get(position.input)?.as_str(), position.partition);
             Some(StartAt { place, start: Start::Offset(position.offset) })
