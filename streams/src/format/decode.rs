@@ -6,9 +6,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::column::{Column, sql_name};
-use super::encode::NULL_KEY;
 use super::scan::{self, Member, Token};
-use super::{ColumnSource, ColumnSpec, Format, FormatError, Row, RowError, csv};
+use super::{ColumnSource, ColumnSpec, Format, FormatError, NULL_KEY, Row, RowError, csv};
 
 /// Gathers records into columns until [`Decoder::finish`].
 pub struct Decoder {

@@ -15,7 +15,7 @@ mod tests;
 
 pub use decode::{Decoded, Decoder};
 pub(crate) use encode::Cells;
-pub use encode::{EncodedRows, Encoder, KeyEncoder, write_json_text, write_json_value};
+pub use encode::{EncodedRows, Encoder, KeyEncoder, NULL_KEY, write_json_text, write_json_value};
 
 use arrow::datatypes::Field;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::sql::sqlparser::ast;
 
 use super::analyze::{physical_column, stay};
@@ -116,6 +116,7 @@ impl ResultShape<'_> {
                 Finding::new(name.at, "the result has headers only").hint("select a column beside them")
             );
         }
+        self.check_names(fields)?;
         let schema = Arc::new(Schema::new(fields.iter().map(readable).collect::<Vec<_>>()));
         let key = self.key(kind, name, options)?;
         let value_columns = options.value_columns.unwrap_or(ValueColumns::All);
@@ -157,6 +158,22 @@ impl ResultShape<'_> {
         };
         ddl::check_key_columns(&relation).map_err(|reason| Finding::new(name.at, reason))?;
         Ok(SinkPlan { relation: Arc::new(relation), key, value, headers: self.headers })
+    }
+
+    /// `SELECT *` from a join may bring a name twice, and whoever reads the result by names gets one of the two.
+    fn check_names(&self, fields: &[FieldRef]) -> Result<(), Finding> {
+        let is_double = |(at, field): (usize, &FieldRef)| {
+            fields.iter().take(at).any(|earlier| earlier.name() == field.name()).then(|| field.name().clone())
+        };
+        match fields.iter().enumerate().find_map(is_double) {
+            None => Ok(()),
+            Some(name) => {
+                Err(Finding::new(self.select.at, format!("two columns of the result are called `{name}`"))
+                    .hint(format!(
+                        "name the columns instead of `*`, and one of these otherwise: … AS other_{name}"
+                    )))
+            }
+        }
     }
 
     fn existing_relation(&self, relation: Arc<Relation>) -> Result<SinkPlan, Finding> {

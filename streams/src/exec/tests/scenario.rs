@@ -4,7 +4,7 @@
 //! - `input TOPIC PARTITION`: records to append, each `KEY VALUE` (`-` for no key or no value), perhaps with headers:
 //!   `KEY VALUE # NAME=VALUE NAME=VALUE`;
 //! - `finish`: every query reads to the end of its input and closes its windows;
-//! - `output TOPIC`: what the topic holds by then, in order; with `latest` behind the name, the last value of each key that
+//! - `output TOPIC`: what the topic holds by then, in order, the key of a NULL as `NULL`; with `latest` behind the name, the last value of each key that
 //!   is not taken back; with `sorted`, its lines in the order of their text;
 //! - `late QUERY COUNT`, `bad QUERY COUNT`, `state QUERY KEYS`: counts by then (only in the plain run where a crash would
 //!   count twice).
@@ -20,6 +20,7 @@ use super::model::{Disturbance, Model, ModelLink, Record};
 use crate::exec::engine::{BadRecords, InputEnds};
 use crate::exec::status::StatusCells;
 use crate::exec::task::{self, Finish, Orders, TaskConfig};
+use crate::format::NULL_KEY;
 use crate::plan::{Plan, PlanContext, Program, QueryPlan};
 
 #[derive(Clone)]
@@ -225,8 +226,10 @@ fn record(line: &str) -> Record {
 }
 
 fn line((key, value, headers): &Record) -> String {
-    let text = |bytes: &Option<Vec<u8>>| {
-        bytes.as_ref().map_or("-".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    let text = |bytes: &Option<Vec<u8>>| match bytes.as_deref() {
+        None => "-".to_owned(),
+        Some(NULL_KEY) => "NULL".to_owned(),
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     };
     let mut line = format!("{} {}", text(key), text(value));
     for (place, (name, value)) in headers.iter().enumerate() {
