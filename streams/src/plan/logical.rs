@@ -27,7 +27,7 @@ use datafusion::sql::planner::PlannerContext;
 use datafusion::sql::sqlparser::ast;
 
 use super::context::{PlanningContext, RelationSource, functions};
-use super::{as_of, trouble, window};
+use super::{as_of, trouble, wildcard, window};
 use crate::diagnostic::{Finding, Position};
 use crate::sql::catalog::{Catalog, METADATA_COLUMNS, Relation};
 use crate::sql::parse::{Name, Select, WindowClause, WindowClauseKind};
@@ -74,10 +74,11 @@ fn unoptimized(catalog: &Catalog, select: &Select) -> Result<LogicalPlan, Findin
     if let Some(window) = &select.window {
         rewrite_window(&mut query, window)?;
     }
-    let metadata = METADATA_COLUMNS
+    let metadata: Vec<&'static str> = METADATA_COLUMNS
         .into_iter()
         .filter(|name| select.words.iter().any(|word| word.text == *name))
         .collect();
+    wildcard::leave_out(&metadata, catalog, &mut query);
     let grace_ms = select.window.as_ref().map_or(0, |window| window.grace_ms);
     let context = PlanningContext::new(catalog, metadata, grace_ms);
     context

@@ -31,6 +31,7 @@ mod session;
 mod stage;
 mod trouble;
 mod union;
+mod wildcard;
 mod window;
 mod window_size;
 
