@@ -6,7 +6,7 @@
 //! commit, so that nobody sees it half-written before.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,6 +54,18 @@ pub struct Names {
     journal: PathBuf,
     new_journal: PathBuf,
     new_file: PathBuf,
+}
+
+/// A line of somebody else's that has no end would become one with ours.
+fn ends_with_line_feed(path: &Path) -> Result<bool, ConnectorError> {
+    let mut last = [0];
+    File::open(path)
+        .and_then(|mut file| {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)
+        })
+        .map_err(|error| file_error("reading the end of", path, error))?;
+    Ok(last == *b"\n")
 }
 
 impl Names {
@@ -111,9 +123,13 @@ impl Output {
             (committed, there) if existing == Existing::Append => {
                 let length = there.unwrap_or(0);
                 let columns = committed.and_then(|committed| committed.columns);
-                let output =
-                    Output::resume(names, Committed { length, columns: None, positions: vec![] }, there)?;
-                Ok((output.0, Committed { length, columns, positions: vec![] }))
+                let is_open_line = length > 0 && !ends_with_line_feed(&names.path)?;
+                let committed = Committed { length, columns: None, positions: vec![] };
+                let (mut output, _) = Output::resume(names, committed, there)?;
+                if is_open_line {
+                    output.write(b"\n")?;
+                }
+                Ok((output, Committed { length, columns, positions: vec![] }))
             }
             (Some(_), _) => Err(ConnectorError::config(format!(
                 "{} was written from another topic or cluster; move it away together with {}, or set `existing: \
@@ -127,6 +143,10 @@ impl Output {
                 names.path.display()
             ))),
         }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.names.path
     }
 
     /// Appends to what goes behind the committed length.

@@ -173,7 +173,13 @@ impl One {
     ) -> Result<One, ConnectorError> {
         let (output, committed) =
             Output::open(names, options.existing, |committed| belongs(&committed.positions, partitions))?;
-        let encoder = Encoder::new(options, committed.columns);
+        let columns = match committed.columns {
+            None if options.format == Format::Csv && options.header && !output.is_fresh => {
+                Some(header_of(&output, options)?)
+            }
+            known => known,
+        };
+        let encoder = Encoder::new(options, columns);
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         if output.is_fresh {
             encoder.begin(&mut buffer);
@@ -217,6 +223,28 @@ impl One {
         self.output.write(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+/// The columns of a file that somebody else began: what is appended goes under them.
+fn header_of(output: &Output, options: &SinkOptions) -> Result<Vec<String>, ConnectorError> {
+    let path = output.path();
+    let read = csv::ReaderBuilder::new()
+        .delimiter(u8::try_from(options.delimiter).unwrap_or(b','))
+        .from_path(path)
+        .and_then(|mut reader| reader.headers().cloned());
+    let header = read.map_err(|error| {
+        ConnectorError::config(format!("the header of {} cannot be read", path.display())).caused_by(error)
+    })?;
+    let found: Vec<String> = header.iter().map(str::to_owned).collect();
+    match &options.columns {
+        Some(columns) if *columns != found => Err(ConnectorError::config(format!(
+            "{} has the columns {}, not {}; name those in `columns`, or write another file",
+            path.display(),
+            found.join(", "),
+            columns.join(", ")
+        ))),
+        _ => Ok(found),
     }
 }
 

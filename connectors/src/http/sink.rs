@@ -31,6 +31,11 @@ const REASON_BYTES_MAX: usize = 300;
 /// The pause that a 429 or 503 without `Retry-After` asks for.
 const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 
+/// How often one request in the middle of a batch is sent before the batch fails, and the first pause between two, doubled
+/// each time.
+const TRIES: u32 = 6;
+const RETRY_DELAY: Duration = Duration::from_millis(50);
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
@@ -149,6 +154,31 @@ impl HttpSink {
         Ok(Answer { status, reason, delay: delay.map(Duration::from_secs) })
     }
 
+    /// Sends a request; gives why it was refused. What passes by itself is waited for if records of the batch have been taken
+    /// before: an error would have them sent again, and a server that says no to every hundredth request would never see
+    /// the end of the batch.
+    async fn deliver(&mut self, body: Bytes, is_begun: bool) -> Result<Option<String>, ConnectorError> {
+        let mut tries = 0;
+        loop {
+            let answer = self.send(body.clone()).await;
+            let error = match answer.and_then(|answer| answer.judge(&self.options.url)) {
+                Ok(taken) => return Ok(taken),
+                Err(error) => error,
+            };
+            tries += 1;
+            let pause = match error.class() {
+                ErrorClass::Throttled { delay } => delay,
+                ErrorClass::Retryable => RETRY_DELAY * 2_u32.pow(tries),
+                _ => return Err(error),
+            };
+            if !is_begun || tries >= TRIES {
+                return Err(error);
+            }
+            tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "a request waits to be sent again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// The body of records `from..to`. A record without a value is JSON's null or an empty line.
     fn body(&self, values: &Column, from: usize, to: usize) -> Bytes {
         let mut body = Vec::new();
@@ -225,15 +255,14 @@ impl Sink for HttpSink {
         let mut from = 0;
         while from < values.len() {
             let to = (from + self.options.batch).min(values.len());
-            let answer = self.send(self.body(values, from, to)).await?;
-            match answer.judge(&self.options.url)? {
+            match self.deliver(self.body(values, from, to), from > 0).await? {
                 None => {}
                 Some(reason) if to - from == 1 => rejected.push(Rejection { row: from, reason }),
                 Some(_) => {
                     // One of them is the reason: each by itself shows which.
                     for row in from..to {
-                        let answer = self.send(self.body(values, row, row + 1)).await?;
-                        if let Some(reason) = answer.judge(&self.options.url)? {
+                        let body = self.body(values, row, row + 1);
+                        if let Some(reason) = self.deliver(body, row > 0).await? {
                             rejected.push(Rejection { row, reason });
                         }
                     }

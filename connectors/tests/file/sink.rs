@@ -128,6 +128,36 @@ async fn files_of_others_are_kept_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn what_is_appended_fits_what_is_there() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    fs::write(&path, "1").unwrap();
+    let (mut json, _) = open(json!({ "path": "x.jsonl", "existing": "append" }), folder.path()).await;
+    json.write(batch(0, 0, &["2"])).await.unwrap();
+    json.commit(&[position(0, 1)]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+
+    let path = folder.path().join("x.csv");
+    fs::write(&path, "a,b\n1,\"2\n3\"").unwrap();
+    let config = json!({ "path": "x.csv", "format": "csv", "existing": "append" });
+    let (mut csv, _) = open(config.clone(), folder.path()).await;
+    let written = csv.write(batch(0, 0, &[r#"{"b":5,"a":4}"#, r#"{"z":1}"#])).await.unwrap();
+    assert_eq!(written.rejected.len(), 1, "{:?}", written.rejected);
+    csv.commit(&[position(0, 2)]).await.unwrap();
+    drop(csv);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,\"2\n3\"\n4,5\n");
+    let (mut again, _) = open(config, folder.path()).await;
+    again.write(batch(0, 2, &[r#"{"a":6,"b":7}"#])).await.unwrap();
+    again.commit(&[position(0, 3)]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a,b\n1,\"2\n3\"\n4,5\n6,7\n");
+
+    fs::write(folder.path().join("y.csv"), "a,b\n1,2\n").unwrap();
+    let config = json!({ "path": "y.csv", "format": "csv", "existing": "append", "columns": ["b", "a"] });
+    let message = refusal(sink("file", config, folder.path()).open(&[partition(0)]).await);
+    assert!(message.contains("y.csv has the columns a, b, not b, a"), "{message}");
+}
+
+#[tokio::test]
 async fn where_the_file_of_another_topic_is_gone_a_new_one_begins() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.jsonl");

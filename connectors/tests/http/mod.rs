@@ -144,6 +144,19 @@ async fn a_refused_batch_is_sent_one_by_one_to_find_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_of_a_batch_is_not_sent_again() {
+    let folder = tempdir().unwrap();
+    let slow = "503 Slow\r\nRetry-After: 0";
+    let (address, server) = server(vec!["200 OK", slow, slow, "200 OK", "500 Oops", "200 OK"]);
+    let mut sink = sink("http", json!({ "url": format!("http://{address}") }), folder.path());
+    sink.open(&[]).await.unwrap();
+    let written = sink.write(batch(0, 0, &["1", "2", "3"])).await.unwrap();
+    assert_eq!(written.rejected, []);
+    drop(sink);
+    assert_eq!(server.join().unwrap(), ["1", "2", "2", "2", "3", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_say_what_the_host_should_do() {
     let folder = tempdir().unwrap();
     for (status, class) in [

@@ -132,10 +132,14 @@ impl Form {
             Form::Number(per_second) => {
                 let nanos = match text.parse::<i128>() {
                     Ok(count) => count.checked_mul(i128::from(1_000_000_000 / per_second))?,
-                    Err(_) => {
-                        (text.parse::<f64>().ok().filter(|count| count.is_finite())? * 1e9
-                            / *per_second as f64) as i128
-                    }
+                    Err(_) => match decimal(text, 1_000_000_000 / per_second) {
+                        Some(nanos) => nanos,
+                        // With an exponent: no more exact than it was written.
+                        None => {
+                            let count = text.parse::<f64>().ok().filter(|count| count.is_finite())?;
+                            (count * 1e9 / *per_second as f64).round() as i128
+                        }
+                    },
                 };
                 let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
                 DateTime::from_timestamp(seconds, u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?)
@@ -166,6 +170,21 @@ impl Form {
             Form::Pattern(pattern) => quoted(&instant.format(pattern).to_string()),
         }
     }
+}
+
+/// `12.25` times a power of ten, exactly; what is smaller than one is cut off.
+fn decimal(text: &str, factor: i64) -> Option<i128> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (whole, fraction) = digits.split_once('.')?;
+    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) || whole.is_empty() {
+        return None;
+    }
+    let (mut nanos, mut worth) = (whole.parse::<i128>().ok()?.checked_mul(i128::from(factor))?, factor);
+    for digit in fraction.bytes() {
+        worth /= 10;
+        nanos = nanos.checked_add(i128::from(worth) * i128::from(digit - b'0'))?;
+    }
+    Some(nanos * sign)
 }
 
 impl Edit for Timestamp {
