@@ -6,7 +6,7 @@
 //! and the current one are read in the order of their birth, as long as they still lie in the folder uncompressed.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +62,15 @@ impl FileSource {
                 let at = error.path().to_path_buf();
                 file_error("listing", &at, error.into())
             })?;
-            let metadata = path.metadata().map_err(|error| file_error("looking at", &path, error))?;
+            let metadata = match path.metadata() {
+                Ok(metadata) => metadata,
+                // Gone since it was listed, or a link to what is not there.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    tracing::debug!(path = %path.display(), "a name that matches leads to no file");
+                    continue;
+                }
+                Err(error) => return Err(file_error("looking at", &path, error)),
+            };
             if metadata.is_file() {
                 // By inode, so that a file renamed within the pattern is not read again.
                 let Inode { device, inode } = Inode::of(&metadata);

@@ -82,6 +82,7 @@ async fn a_pattern_gives_a_split_per_file() {
     for (name, text) in [("b.txt", "b1\nb2\n"), ("a.txt", "a1\n"), ("c.log", "c1\n")] {
         fs::write(folder.path().join(name), text).unwrap();
     }
+    std::os::unix::fs::symlink("nowhere", folder.path().join("broken.txt")).unwrap();
     let source = source("file", json!({ "path": "*.txt", "format": "lines" }), folder.path());
     let mut read = Vec::new();
     for split in source.splits().await.unwrap() {

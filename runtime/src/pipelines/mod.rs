@@ -26,7 +26,7 @@ pub use connector::{Connector, ConnectorType, connector_name, plugin_config, plu
 pub use outline::{Change, ChangeKind, FieldChange, Outline, Section};
 
 use crate::config::diagnostic::Report;
-use crate::config::pipeline::{self, Checked};
+use crate::config::pipeline::{self, Checked, Pipeline};
 use crate::connect::Target;
 use crate::pipeline::PipelineRun;
 
@@ -301,6 +301,7 @@ impl Pipelines {
             ));
         }
         let checked = check(&bundle)?;
+        self.check_ids(&checked)?;
         let changes = self.outline(name).changes_to(&Outline::of(&checked.pipeline));
         let new_cluster = changes.iter().any(|change| change.section == Section::Cluster);
         let run = self.inner.entries.read().get(name).and_then(|entry| entry.run.clone());
@@ -324,6 +325,31 @@ impl Pipelines {
         let entry = Entry { bundle, checked, run: Some(run), problem: None, owner: None };
         self.inner.entries.write().insert(name.to_owned(), entry);
         Ok((changes, warnings))
+    }
+
+    /// Groups and transactions are called by pipeline and node with a `-` between, which names may hold too: two nodes that
+    /// come to the same would take records from each other.
+    fn check_ids(&self, checked: &Checked) -> Result<(), Refusal> {
+        let new = &checked.pipeline;
+        let entries = self.inner.entries.read();
+        let others = entries.iter().filter(|(name, _)| **name != new.name);
+        for other in others.filter_map(|(_, entry)| entry.checked.as_ref()) {
+            let other = &other.pipeline;
+            for ((section, ours), (_, theirs)) in names_of(new).into_iter().zip(names_of(other)) {
+                for part in ours {
+                    let id = format!("{}-{part}", new.name);
+                    let same = theirs.iter().find(|theirs| format!("{}-{theirs}", other.name) == id);
+                    if let Some(same) = same {
+                        return Err(Refusal::Conflict(format!(
+                            "{section} \"{part}\" of pipeline \"{}\" and {section} \"{same}\" of pipeline \"{}\" would both \
+                             keep their positions as \"{id}\"; rename one of them",
+                            new.name, other.name
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// When a change fails half-way, what was changed goes back.
@@ -451,4 +477,10 @@ fn node_refusal(error: crate::connect::NodeError) -> Refusal {
         crate::connect::NodeError::Unknown(unknown) => Refusal::NotFound(unknown.to_string()),
         crate::connect::NodeError::Failure(failure) => Refusal::Failed(failure.to_string()),
     }
+}
+/// Names of the sources, and of the sinks.
+fn names_of(pipeline: &Pipeline) -> [(&'static str, Vec<&str>); 2] {
+    let sources = pipeline.sources.iter().map(|part| part.name.as_str()).collect();
+    let sinks = pipeline.sinks.iter().map(|part| part.name.as_str()).collect();
+    [("source", sources), ("sink", sinks)]
 }

@@ -230,3 +230,31 @@ fn http(
     };
     (status, body)
 }
+
+#[test]
+fn pipelines_whose_nodes_would_share_positions_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |file: &str, pipeline: &str, sink: &str| {
+        let sinks = format!("sinks: {{ {sink}: {{ from: lines, use: blackhole }} }}");
+        std::fs::write(folder.join(file), format!("name: {pipeline}\ntopics: {{ lines: {{}} }}\n{sinks}\n"))
+            .unwrap();
+    };
+    write("a.yaml", "a-b", "c");
+    write("b.yaml", "a", "b-c");
+    write("c.yaml", "a", "bc");
+    let node = server(folder);
+    cli(folder, &node, &["apply", "a.yaml"]);
+    let refused = millstream(folder, &["apply", "b.yaml", "--node", node.part("http")]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("sink \"b-c\" of pipeline \"a\" and sink \"c\" of pipeline \"a-b\" would both keep"),
+        "{refused:?}"
+    );
+    cli(folder, &node, &["apply", "c.yaml"]);
+    // A pipeline is no neighbour of itself.
+    cli(folder, &node, &["apply", "a.yaml"]);
+    assert_eq!(node.stop(), Some(0));
+}
