@@ -216,8 +216,9 @@ impl DiskFile for RealFile {
         }
         // SAFETY: appending leaves these bytes as they are, and they are only handed to the kernel, which answers with an
         // error where the file has been cut.
-        let map = unsafe { MmapOptions::new().offset(position).len(length).map(&self.file) }?;
-        Ok(Some(Bytes::from_owner(map)))
+        let map = unsafe { MmapOptions::new().offset(position).len(length).map(&self.file) };
+        // Not every file system can, and a process may have as many mappings as it may have.
+        Ok(map.ok().map(Bytes::from_owner))
     }
 
     fn size(&self) -> io::Result<u64> {
