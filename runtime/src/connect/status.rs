@@ -159,7 +159,11 @@ impl Cell {
         let mut inner = self.inner.lock();
         inner.held.clear();
         inner.status.state = state;
-        inner.status.parts.values_mut().for_each(|part| part.state = state);
+        for part in inner.status.parts.values_mut() {
+            part.state = state;
+            // Nobody looks how far it falls behind.
+            part.lag = None;
+        }
         drop(inner);
         self.announce();
     }

@@ -76,6 +76,12 @@ fn only_what_changed_restarts_and_everything_is_there_after_a_restart() {
     assert_eq!((status, part(&node, "out")["state"].clone()), (204, json!("paused")));
     append(folder, "{\"n\":3}\n");
     wait_until("the source", || part(&node, "in")["records"] == 3);
+    let paused = part(&node, "out");
+    let lags: Vec<&Value> = paused["parts"].as_object().unwrap().values().map(|part| &part["lag"]).collect();
+    assert!(
+        !lags.is_empty() && lags.iter().all(|lag| lag.is_null()),
+        "what nobody looks at is not told: {paused}"
+    );
     node.kill();
     let node = server(folder);
     wait_until("the pipeline", || part(&node, "out")["state"] == "paused");
