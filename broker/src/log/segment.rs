@@ -241,6 +241,10 @@ impl Segment {
     pub fn append(&self, parts: &mut [IoSlice<'_>], size_bytes: u64) -> Result<(), SegmentAppendError> {
         let file = self.log_file().map_err(|error| SegmentAppendError { error, undone: true })?;
         let before = self.size_bytes();
+        if before == 0 {
+            // Loaded behind the first batch, they would seem to have lost it.
+            self.indexes.lock().get_or_insert_with(|| self.empty_indexes());
+        }
         match file.append(parts).attempt("append to", &self.path(LOG)) {
             Ok(()) => {
                 self.size_bytes.store(before + size_bytes, Ordering::Release);
