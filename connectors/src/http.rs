@@ -1,10 +1,16 @@
-//! HTTP: take records that others post (webhooks), post records to others.
+//! HTTP: take records that others post (webhooks), ask others for records (pages, streams of events), post records to others.
 //!
-//! Both are at-least-once: a request is answered once its records are committed, and a batch whose answer got lost is sent
-//! again. Both speak https, the source with a certificate of its own.
+//! What is posted either way is at-least-once: a request is answered once its records are committed, and a batch whose answer
+//! got lost is sent again. What is asked for has positions. All speak https, the server with a certificate of its own.
 
+mod client;
+mod events;
+mod page;
+mod poll;
 mod sink;
 mod source;
+mod source_options;
+mod stream;
 mod tls;
 
 use millstream_sdk::config::{self, ConfigOption, Diagnostic, Kind, Presence};
@@ -13,51 +19,7 @@ use millstream_sdk::plugin::{Description, Plugin, Role, RoleDescription, Surroun
 use millstream_sdk::sink::{Delivery, Sink};
 use millstream_sdk::source::Source;
 use serde_json::Value;
-
-const SOURCE: &[ConfigOption] = &[
-    ConfigOption {
-        name: "listen",
-        kind: Kind::Text,
-        presence: Presence::Required,
-        doc: "address to listen on, such as 127.0.0.1:8090",
-    },
-    ConfigOption {
-        name: "path",
-        kind: Kind::Text,
-        presence: Presence::Default("\"/\""),
-        doc: "the path that takes POST and PUT; others are not found",
-    },
-    ConfigOption {
-        name: "format",
-        kind: Kind::Choice(&["json", "lines", "body"]),
-        presence: Presence::Default("\"json\""),
-        doc: "json: one value a request, or each item of a list; lines: a record per line; body: the body as it is",
-    },
-    ConfigOption {
-        name: "token",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "what callers must send as `Authorization: Bearer`; without it anybody who reaches the address may write",
-    },
-    ConfigOption {
-        name: "body_bytes",
-        kind: Kind::Integer { min: 1, max: 64 << 20 },
-        presence: Presence::Default("1048576"),
-        doc: "largest body that is taken",
-    },
-    ConfigOption {
-        name: "certificate",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "https: a file with the server's certificate and those behind it (PEM); relative to the pipeline file",
-    },
-    ConfigOption {
-        name: "key",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "https: a file with the certificate's private key (PEM)",
-    },
-];
+use source_options::{Options, SOURCE};
 
 const SINK: &[ConfigOption] = &[
     ConfigOption {
@@ -112,12 +74,15 @@ impl Plugin for Http {
         Description {
             name: "http",
             version: env!("CARGO_PKG_VERSION"),
-            doc: "Takes records over HTTP (webhooks), and posts records to a server.",
+            doc: "Takes records over HTTP (webhooks), asks servers for them (polling, server-sent events), and posts records to a server.",
             roles: vec![
                 RoleDescription {
                     role: Role::Source,
-                    doc: "Listens for requests and answers 204 once their records are committed. What is not committed in \
-                          time is answered 503, and the caller sends it again.",
+                    doc: "With `listen` it takes requests and answers 204 once their records are committed. What is not committed in \
+                          time is answered 503, and the caller sends it again. With `url` it asks a server: page by page, where \
+                          the page or cursor that is next is stored with the records, and `ETag` and `Last-Modified` spare \
+                          what has not changed; or one stream of events, which goes on behind the last event's id. 429, 5xx \
+                          and lost connections are tried again (`Retry-After` is kept), other refusals are errors.",
                     options: SOURCE,
                     delivery: Some(Delivery::AtLeastOnce),
                 },
@@ -136,19 +101,7 @@ impl Plugin for Http {
         match role {
             Role::Source => {
                 let mut mistakes = config::check(SOURCE, config);
-                if let Some(listen) =
-                    config["listen"].as_str().filter(|text| text.parse::<std::net::SocketAddr>().is_err())
-                {
-                    mistakes.push(Diagnostic::of(
-                        "listen",
-                        format!("`{listen}` is no address such as 127.0.0.1:8090"),
-                    ));
-                }
-                for (one, other) in [("certificate", "key"), ("key", "certificate")] {
-                    if config.get(one).is_some() && config.get(other).is_none() {
-                        mistakes.push(Diagnostic::of(one, format!("`{one}` needs `{other}` beside it")));
-                    }
-                }
+                mistakes.extend(source_options::conflicts(config));
                 mistakes
             }
             Role::Sink => {
@@ -167,7 +120,10 @@ impl Plugin for Http {
     }
 
     fn source(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Source>, ConnectorError> {
-        Ok(Box::new(source::HttpSource::new(config::parse(SOURCE, config)?, &at.base_directory)?))
+        Ok(match Options::parse(config, &at.base_directory)? {
+            Options::Listen(options) => Box::new(source::HttpSource::new(options, &at.base_directory)?),
+            Options::Ask(options) => Box::new(poll::AskSource::new(*options)),
+        })
     }
 
     fn sink(&self, config: &Value, at: &Surroundings) -> Result<Box<dyn Sink>, ConnectorError> {

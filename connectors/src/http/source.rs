@@ -18,14 +18,13 @@ use hyper_util::rt::TokioIo;
 use millstream_sdk::error::ConnectorError;
 use millstream_sdk::record::{BatchBuilder, ColumnBuilder};
 use millstream_sdk::source::{PollLimits, Polled, Position, Source, SourceReader, Split};
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use super::page::{self, Format};
 use super::tls;
-use crate::json;
 
 /// Most requests whose records wait to be read.
 const WAITING_MAX: usize = 256;
@@ -39,24 +38,15 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a caller may take for TLS.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Options {
-    listen: SocketAddr,
-    path: String,
-    format: Format,
-    token: Option<String>,
-    body_bytes: usize,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    Json,
-    Lines,
-    Body,
+    pub listen: SocketAddr,
+    pub path: String,
+    pub format: Format,
+    pub token: Option<String>,
+    pub body_bytes: usize,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
 }
 
 pub struct HttpSource {
@@ -248,7 +238,8 @@ async fn take(
     }
     let body = Limited::new(request.into_body(), options.body_bytes).collect().await;
     let body = body.map_err(|error| (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?.to_bytes();
-    let values = values_of(options.format, &body).map_err(|reason| (StatusCode::BAD_REQUEST, reason))?;
+    let values =
+        page::records(options.format, None, &body).map_err(|reason| (StatusCode::BAD_REQUEST, reason))?;
     let busy = || (StatusCode::SERVICE_UNAVAILABLE, "not committed in time; send it again".to_owned());
     let (sender, committed) = oneshot::channel();
     let waited = async {
@@ -262,40 +253,4 @@ async fn take(
 fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
         && left.iter().zip(right).fold(0, |differs, (left, right)| differs | (left ^ right)) == 0
-}
-
-fn values_of(format: Format, body: &Bytes) -> Result<Vec<Bytes>, String> {
-    match format {
-        Format::Body => Ok(vec![body.clone()]),
-        Format::Lines => {
-            let lines =
-                body.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-            Ok(lines.filter(|line| !line.is_empty()).map(|line| body.slice_ref(line)).collect())
-        }
-        Format::Json => {
-            json::validate(body).map_err(|error| error.to_string())?;
-            let text = body.trim_ascii();
-            if text.first() != Some(&b'[') {
-                return Ok(vec![body.slice_ref(text)]);
-            }
-            items(text).map(|items| items.into_iter().map(|item| body.slice_ref(item)).collect())
-        }
-    }
-}
-
-/// The items of a JSON list that is known to be one, each as it is written.
-fn items(list: &[u8]) -> Result<Vec<&[u8]>, String> {
-    let blank =
-        |at: usize| list[at..].iter().position(|byte| !byte.is_ascii_whitespace()).map(|blanks| at + blanks);
-    let mut items = Vec::new();
-    let mut at = 1;
-    while let Some(start) = blank(at).filter(|start| list.get(*start) != Some(&b']')) {
-        let end = json::skip_value(list, start).map_err(|error| error.to_string())?;
-        items.push(&list[start..end]);
-        at = match blank(end) {
-            Some(comma) if list.get(comma) == Some(&b',') => comma + 1,
-            _ => break,
-        };
-    }
-    Ok(items)
 }

@@ -1,5 +1,7 @@
 //! Records over HTTP, in and out, against real sockets on free ports.
 
+mod asking;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -68,6 +68,9 @@ fn every_plugin_describes_itself_and_its_defaults_pass_its_own_check() {
                     _ => json!("x"),
                 };
             }
+            if description.name == "http" && role.role == millstream_sdk::plugin::Role::Source {
+                config["listen"] = json!("127.0.0.1:0");
+            }
             if description.name == "sql" && role.role == millstream_sdk::plugin::Role::Source {
                 config["table"] = json!("orders");
             }

@@ -13,6 +13,9 @@ use super::transform::StepError;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest pause that another side may ask for.
+const LONGEST_THROTTLE: Duration = Duration::from_secs(3600);
+
 /// The shortest pause after an error that does not pass by itself.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -96,7 +99,7 @@ impl TaskError {
         let class = self.class();
         let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
         let longest = match class {
-            ErrorClass::Throttled { delay } => return delay.min(LONGEST_PAUSE),
+            ErrorClass::Throttled { delay } => return delay.min(LONGEST_THROTTLE),
             class if class.passes_by_itself() => doubled,
             _ => doubled.max(FAILED_PAUSE),
         };
