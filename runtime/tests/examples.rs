@@ -198,6 +198,123 @@ fn requests_become_files_by_country_and_day() {
     assert!(node.stop().success());
 }
 
+/// Every line of every file below a folder.
+fn lines_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(lines_below(&path));
+        } else if path.extension().is_some_and(|kind| kind == "jsonl") {
+            found.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn large_orders_are_posted_to_the_server_of_the_webhook() {
+    /// So many of the 500, by their seed.
+    const LARGE: usize = 300;
+    let (hook, orders) = (copy("webhook"), copy("notify"));
+    let address = free_address();
+    let mut server = millstream();
+    server.current_dir(hook.path()).args(["run", "pipeline.yaml", "--set", &format!("LISTEN={address}")]);
+    let node = Node::from_command(server.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]));
+    run_to_end(orders.path(), &["--set", &format!("SERVER=http://{address}")]);
+    let deadline = Instant::now() + PATIENCE;
+    let posted = loop {
+        let posted = lines_below(&hook.path().join("out"));
+        if posted.len() >= LARGE {
+            break posted;
+        }
+        assert!(Instant::now() < deadline, "{} orders came: {}", posted.len(), node.said());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(posted.len(), LARGE);
+    let amounts =
+        posted.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["amount"].as_f64().unwrap());
+    assert!(amounts.into_iter().all(|amount| amount >= 400.0));
+    assert!(node.stop().success());
+}
+
+/// Answers the questions of the example `feed`: seven items, three a page, and two events.
+fn serve_feed(listener: std::net::TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(char::from(byte[0]));
+        }
+        let path = head.split(' ').nth(1).unwrap();
+        let after = path.split_once("after=").map_or(0, |(_, after)| after.parse().unwrap());
+        let items: Vec<u32> = (after + 1..=7).take(3).collect();
+        let rows: Vec<_> = items.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
+        let last = items.last().map_or("null".to_owned(), u32::to_string);
+        let (kind, body) = match path.starts_with("/items?limit=50") {
+            true => {
+                let rows = rows.join(",");
+                ("application/json", format!("{{\"items\":[{rows}],\"paging\":{{\"after\":{last}}}}}"))
+            }
+            false if head.to_ascii_lowercase().contains("last-event-id: 2") => {
+                ("text/event-stream", String::new())
+            }
+            false => ("text/event-stream", "id: 1\ndata: {\"n\":1}\n\nid: 2\ndata: {\"n\":2}\n\n".to_owned()),
+        };
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {kind}\r\n");
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    }
+}
+
+#[test]
+fn items_and_news_of_a_server_are_read_once() {
+    let folder = copy("feed");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setting = format!("FEED=http://{}", listener.local_addr().unwrap());
+    // Ends with the test's process.
+    std::thread::spawn(|| serve_feed(listener));
+    for _ in 0..2 {
+        // The second time there is nothing new.
+        run_to_end(folder.path(), &["--set", &setting]);
+    }
+    let items = lines(folder.path(), "out/items.jsonl");
+    assert_eq!(
+        items.iter().map(|item| item["id"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5, 6, 7]
+    );
+    let news = lines(folder.path(), "out/news.jsonl");
+    assert_eq!(news.iter().map(|event| event["n"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_rotated_log_is_read_through_by_level() {
+    let folder = copy("logs");
+    let log = folder.path().join("app.log");
+    std::fs::write(&log, "12:00:01 INFO started\n12:00:02 ERROR no disk\n").unwrap();
+    let mut command = millstream();
+    command.current_dir(folder.path()).args(["run", "pipeline.yaml"]);
+    let node = Node::from_command(command.args(["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]));
+    let deadline = Instant::now() + PATIENCE;
+    let errors = |wanted: usize| loop {
+        let found = lines_below(&folder.path().join("out")).into_iter().filter(|line| line.contains("ERROR"));
+        let found: Vec<_> = found.collect();
+        if found.len() == wanted {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{found:?}; {}", node.said());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    errors(1);
+    std::fs::rename(&log, folder.path().join("app.log.1")).unwrap();
+    std::fs::write(&log, "12:00:03 ERROR still none\n").unwrap();
+    assert!(errors(2)[1].contains("still none"));
+    assert!(folder.path().join("out/INFO.jsonl").exists() && folder.path().join("out/ERROR.jsonl").exists());
+    assert!(node.stop().success());
+}
+
 #[test]
 fn lines_of_standard_input_come_out_changed() {
     let folder = copy("terminal");

@@ -85,3 +85,20 @@ async fn a_table_and_its_totals_are_kept_up_to_date_in_another_database() {
     until(vec!["113".to_owned()], &node, async || rows(&target, totals).await).await;
     assert!(node.stop().success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_table_is_polled_into_another_and_each_run_reads_what_is_new() {
+    let server = Server::start().await;
+    let sql = server.session().await;
+    sql.batch_execute(SETUP).await.unwrap();
+    let folder = copy("postgres-polling");
+    let variables = [("PG_URL", server.url())];
+    let copied = "SELECT id, customer, amount::numeric(10, 2) FROM order_copies ORDER BY id";
+    let orders = "SELECT id, customer, amount::numeric(10, 2) FROM orders ORDER BY id";
+    for more in ["SELECT 1", "INSERT INTO orders VALUES (101, 1, 1000), (102, 2, 0.05)", "SELECT 1"] {
+        sql.batch_execute(more).await.unwrap();
+        let done = finish(run(folder.path(), &variables).arg("--until-done"));
+        assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
+        assert_eq!(rows(&sql, copied).await, rows(&sql, orders).await);
+    }
+}
