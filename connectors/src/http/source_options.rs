@@ -291,7 +291,8 @@ pub fn conflicts(config: &Value) -> Vec<Diagnostic> {
     }
     for name in ["records", "next"] {
         let Some(text) = config[name].as_str() else { continue };
-        if !text.is_empty() && !text.starts_with('/') && !(name == "next" && text == "link") {
+        let is_place = text.is_empty() || text.starts_with('/') || (name == "next" && text == "link");
+        if !is_place {
             mistake(name, format!("`{text}` is no JSON pointer such as /data/items"));
         }
         if text != "link" && config.get("format").is_some_and(|format| format != "json") {
