@@ -266,9 +266,8 @@ async fn a_stream_of_events_is_opened_anew_behind_the_last_one() {
     while read.len() + bad < 4 {
         let polled = next(&mut *reader).await;
         let names = polled.batch.rows().map(|row| {
-            let event =
-                row.headers.clone().find("event").map(|name| String::from_utf8_lossy(name).into_owned());
-            let id = row.headers.clone().find("id").map(|id| String::from_utf8_lossy(id).into_owned());
+            let event = row.headers.find("event").map(|name| String::from_utf8_lossy(name).into_owned());
+            let id = row.headers.find("id").map(|id| String::from_utf8_lossy(id).into_owned());
             format!("{} {}", id.unwrap_or_default(), event.unwrap_or_default())
         });
         read.extend(texts(&polled.batch).into_iter().zip(names));
