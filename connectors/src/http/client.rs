@@ -122,11 +122,11 @@ impl HttpClient {
     }
 }
 
-async fn talk(
+/// Speaks HTTP/1.1 over a stream that is connected; the connection ends with the sender.
+pub(super) async fn talk(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> hyper::Result<SendRequest<Full<Bytes>>> {
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender.
     tokio::spawn(connection);
     Ok(sender)
 }

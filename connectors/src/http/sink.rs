@@ -10,16 +10,15 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use millstream_sdk::error::{ConnectorError, ErrorClass};
 use millstream_sdk::record::Column;
 use millstream_sdk::sink::{Delivery, Rejection, Sink, SinkBatch, SinkPosition, TopicPartition, Written};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::client::talk;
 use super::tls;
 
 /// How much of an answer is read for its reason.
@@ -197,15 +196,6 @@ impl HttpSink {
         }
         Bytes::from(body)
     }
-}
-
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> hyper::Result<SendRequest<Full<Bytes>>> {
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender.
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 struct Answer {
